@@ -41,18 +41,18 @@ def service(running: Service) -> Iterator[Service]:
     running.forget()
 
 
-def _complaint(said: ConsoleMessage) -> list[str]:
+def _complaint(message: ConsoleMessage) -> list[str]:
     """Return the complaint of a line of the console, if it is one. A site need not have a favicon."""
-    address = said.location.get("url", "")
-    is_ours = said.type == "error" and not address.endswith("/favicon.ico")
-    return [f"{said.text} ({address})"] if is_ours else []
+    address = message.location.get("url", "")
+    is_ours = message.type == "error" and not address.endswith("/favicon.ico")
+    return [f"{message.text} ({address})"] if is_ours else []
 
 
 def complaints_of(page: Page) -> list[str]:
     """Return a list that collects the errors of the page's console from now on."""
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda said: complaints.extend(_complaint(said)))
+    page.on("console", lambda output: complaints.extend(_complaint(output)))
     return complaints
 
 

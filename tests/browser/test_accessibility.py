@@ -87,9 +87,9 @@ def watch(context: BrowserContext, service: Service, faults: list[str]) -> None:
     context.on("weberror", lambda error: faults.append(f"script: {error.error}"))
     context.on(
         "console",
-        lambda said: (
-            faults.append(f"console: {said.text} ({said.location.get('url')})")
-            if said.type == "error" and "status of 40" not in said.text
+        lambda output: (
+            faults.append(f"console: {output.text} ({output.location.get('url')})")
+            if output.type == "error" and "status of 40" not in output.text
             else None
         ),
     )
@@ -160,7 +160,7 @@ def test_pages_of_users_without_the_admin_say_what_to_do(
 ) -> None:
     service, _ = filled_service
     page = context.new_page()
-    for address, said in (
+    for address, output in (
         ("/nowhere/", "Page not found"),
         ("/admin/gitsync/repository/99999/sync/status/", "Page not found"),
         ("/admin/gitsync/syncrun/add/", "Permission denied"),
@@ -168,7 +168,7 @@ def test_pages_of_users_without_the_admin_say_what_to_do(
         answer = page.goto(address)
         assert answer is not None
         assert answer.status in (403, 404)
-        expect(page.get_by_role("heading", level=1)).to_have_text(said)
+        expect(page.get_by_role("heading", level=1)).to_have_text(output)
         expect(page.get_by_role("link", name="Go to the front page")).to_be_visible()
         faults += look(page)
     with page.context.browser.new_context(base_url=service.url) as nobody:  # type: ignore[union-attr]

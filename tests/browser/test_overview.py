@@ -51,7 +51,7 @@ def follow_bar(page: Page, words: str) -> list[tuple[float, str]]:
         if not seen or tuple(found) != seen[-1]:
             seen.append(tuple(found))
         page.wait_for_timeout(100)
-    assert any(words in said for _, said in seen), seen
+    assert any(words in output for _, output in seen), seen
     return seen
 
 
@@ -108,13 +108,13 @@ def test_the_overview_updates_without_a_reload_and_rests_while_hidden(
     expect(row_of(page, "team").get_by_role("link", name="1", exact=True)).to_be_focused()
     assert page.evaluate("window.markOfThisLoading") is True
 
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    requested: list[str] = []
+    page.on("request", lambda request: requested.append(request.url))
     page.evaluate(HIDE, True)
     page.wait_for_timeout(500)  # for a request that had already started
-    asked.clear()
+    requested.clear()
     page.wait_for_timeout(7_000)
-    assert asked == []
+    assert requested == []
     with page.expect_request(lambda request: "/overview/status/" in request.url):
         page.evaluate(HIDE, False)
     began = time.monotonic()
@@ -141,7 +141,7 @@ def test_a_long_sync_shows_a_progress_bar_counts_and_log(
 
     values = [value for value, _ in seen]
     assert values == sorted(values)
-    assert len({said for _, said in seen if "of 60 files" in said}) >= 3, seen
+    assert len({output for _, output in seen if "of 60 files" in output}) >= 3, seen
     expect(state_of(page, "team")).to_have_text("in sync", timeout=RESULT_MS)
     assert page.evaluate("window.markOfThisLoading") is True
 

@@ -56,8 +56,8 @@ def test_a_repository_is_typed_in_tried_out_paused_and_resumed(
         page.get_by_role("button", name="Dry run").click()
     page.evaluate("window.markOfThisLoading = true")
     tried = page.get_by_role("region", name="Dry run")
-    said = "1 DAG would be updated, 1 DAG would be pruned, 1 DAG would be kept as last compiled"
-    expect(tried).to_contain_text(said, timeout=RESULT_MS)
+    output = "1 DAG would be updated, 1 DAG would be pruned, 1 DAG would be kept as last compiled"
+    expect(tried).to_contain_text(output, timeout=RESULT_MS)
     expect(tried).to_contain_text("Nothing was written")
     expect(tried.get_by_role("heading", name="1 DAG would be pruned")).to_be_visible()
     expect(tried).to_contain_text("world.yaml:7")

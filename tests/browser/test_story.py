@@ -225,9 +225,9 @@ class Story:
 
         self.author.git("rm", "-q", "dags/warehouse.yaml")
         self.author.publish(message="Remove the warehouse")
-        asked = len(self.remote.requests)
+        requested = len(self.remote.requests)
         page.wait_for_timeout(QUIET_MS)
-        assert self.remote.requests[asked:] == [], "a paused repository was polled"
+        assert self.remote.requests[requested:] == [], "a paused repository was polled"
         expect(self.cell("Last good commit")).to_contain_text(self.good_commit[:10])
 
     def a_dry_run_names_the_dag_that_would_go(self) -> None:

@@ -86,20 +86,20 @@ def step_while_leading(clock: Clock, ahead: int, team: Team) -> None:
 def test_a_stepped_clock_shifts_no_poll_no_lease_and_no_task(tmp_path: Path, transactional_db: None) -> None:
     clock, log = Clock(tmp_path), tmp_path / "log"
     watched = Team("looked-at", tmp_path / "served", interval_ms=1000)
-    asked = Team("asked-for", tmp_path / "served", interval_ms=1000 * HOUR)
-    for team in (watched, asked):
+    requested = Team("asked-for", tmp_path / "served", interval_ms=1000 * HOUR)
+    for team in (watched, requested):
         team.push({"a.yaml": yaml_file({"a": "echo 0"})})
     properties = {**clock.environment, "KIOK_GITSYNC_INTERVAL_MS": "1000", "KIOK_WORKERS": "2"}
     with workers(properties, log_file=log, settings="tests.faults.slept_settings"):
-        for team in (watched, asked):
+        for team in (watched, requested):
             team.deploys()
         for number, ahead in enumerate((HOUR, -HOUR), start=1):
             step_while_leading(clock, ahead, watched)
-            for team in (watched, asked):
+            for team in (watched, requested):
                 team.push({"a.yaml": yaml_file({"a": f"echo {number}"})})
             # Requested by a machine whose clock is right.
-            asked.ask()
-            for team in (watched, asked):
+            requested.ask()
+            for team in (watched, requested):
                 team.deploys()
             assert abs(seconds_ahead(log) - ahead) < 60, "the clock was not stepped"
             soon = timezone.now().timestamp() + 5

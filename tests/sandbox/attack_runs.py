@@ -71,7 +71,7 @@ class Battle:
 
     def undisturbed_file(self) -> RawResult:
         """Return the result that every innocent file must have."""
-        return said(next(iter(self.undisturbed.values())))
+        return without_path_and_time(next(iter(self.undisturbed.values())))
 
 
 def contained(
@@ -95,11 +95,11 @@ def contained(
     assert {diagnostic.path for diagnostic in result.diagnostics} <= {path}
     assert raw.seconds < (attack.limit or limit_seconds) + grace_seconds
     for sibling in crowd.neighbours(path):
-        assert said(sibling) == battle.undisturbed_file()
+        assert without_path_and_time(sibling) == battle.undisturbed_file()
     return result
 
 
-def said(result: RawResult) -> RawResult:
+def without_path_and_time(result: RawResult) -> RawResult:
     """Return a result without its path and duration: equal for all innocent files, which are copies."""
     return replace(result, path="", seconds=0.0)
 

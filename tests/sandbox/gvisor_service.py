@@ -57,12 +57,12 @@ def running_gvisor(*images: str) -> Iterator[OwnGvisor]:
     url, log = f"unix://{folder}/docker.sock", folder / "log"
     (folder / "daemon.json").write_text(json.dumps(_settings(folder, url)))
     namespaces = ("--mount", "--propagation=private", "--net", "--pid", "--fork", "--mount-proc")
-    with log.open("wb") as said:
+    with log.open("wb") as output:
         process = subprocess.Popen(
             ["unshare", *namespaces, "--", "sh", "-euc", _START, "sh", str(folder)],
             stdin=subprocess.PIPE,
-            stdout=said,
-            stderr=said,
+            stdout=output,
+            stderr=output,
         )
     namespace = ""
     try:
@@ -86,9 +86,9 @@ def running_gvisor(*images: str) -> Iterator[OwnGvisor]:
 
 def version() -> str:
     """Return the version of the installed runsc, a date such as 20221219."""
-    said = subprocess.run(["runsc", "--version"], capture_output=True, text=True, check=True).stdout
-    found = re.match(r"runsc version 0\.0~(\d{8})\b|runsc version release-(\d{8})\b", said)
-    assert found, said
+    output = subprocess.run(["runsc", "--version"], capture_output=True, text=True, check=True).stdout
+    found = re.match(r"runsc version 0\.0~(\d{8})\b|runsc version release-(\d{8})\b", output)
+    assert found, output
     return found[1] or found[2]
 
 

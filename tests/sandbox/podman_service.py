@@ -40,12 +40,12 @@ def running_podman(folder: Path) -> Iterator[str]:
     """Run `podman system service` and yield its address in DOCKER_HOST's format. Remove everything afterwards."""
     socket, log = folder / "podman.sock", folder / "podman.log"
     namespaces = ("--mount", "--propagation=private", "--net", "--pid", "--fork", "--mount-proc")
-    with log.open("wb") as said:
+    with log.open("wb") as output:
         process = subprocess.Popen(
             ["unshare", *namespaces, "--", "sh", "-euc", _START, "sh", str(socket)],
             stdin=subprocess.PIPE,
-            stdout=said,
-            stderr=said,
+            stdout=output,
+            stderr=output,
             env={**os.environ, "TMPDIR": "/var/tmp"},
             cwd=folder,  # conmon leaves a file `oom` here for a container that ran out of memory
         )

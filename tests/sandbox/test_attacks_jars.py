@@ -14,7 +14,7 @@ from compilers.sandbox.config import SandboxConfig
 from compilers.sandbox.limits import SandboxLimits
 from compilers.source import DiscoveredFile
 from kiok.compiled import decode
-from tests.sandbox.attack_runs import Battle, Crowd, contained, fight, said
+from tests.sandbox.attack_runs import Battle, Crowd, contained, fight, without_path_and_time
 from tests.sandbox.attacks import JARS, Attack, attacks
 from tests.sandbox.jar_attacks import LIMIT_SECONDS, compiled_classes, jar_of, path_of, uncompiled
 from tests.sandbox.jar_runs import zipped
@@ -55,14 +55,14 @@ def test_the_innocent_jars_compile_undisturbed(battle: Battle) -> None:
 def test_every_jar_between_the_hostile_ones_compiles_to_the_same_bytes(battle: Battle) -> None:
     for crowd in battle.crowds:
         for path in crowd.order[::2]:
-            assert said(crowd.results[path]) == battle.undisturbed_file()
+            assert without_path_and_time(crowd.results[path]) == battle.undisturbed_file()
 
 
 def test_concurrent_jars_of_another_repository_compile_to_the_same_bytes(battle: Battle) -> None:
     assert battle.elsewhere
     for results in battle.elsewhere:
         for raw in results.values():
-            assert said(raw) == battle.undisturbed_file()
+            assert without_path_and_time(raw) == battle.undisturbed_file()
 
 
 def test_one_container_outlives_every_hostile_jar_it_is_given(battle: Battle) -> None:

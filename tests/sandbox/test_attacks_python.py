@@ -8,7 +8,7 @@ from compilers.formats import python
 from compilers.result import FileStatus, result_of_raw
 from compilers.source import DiscoveredFile
 from kiok.compiled import decode
-from tests.sandbox.attack_runs import Battle, contained, said
+from tests.sandbox.attack_runs import Battle, contained, without_path_and_time
 from tests.sandbox.attacks import PYTHON, Attack, attacks
 from tests.sandbox.python_attacks import GRACE_SECONDS, LIMIT_SECONDS, battle_of_python, path_of
 
@@ -42,14 +42,14 @@ def test_the_innocent_python_files_compile_undisturbed(battle: Battle) -> None:
 def test_every_file_between_the_hostile_ones_compiles_to_the_same_bytes(battle: Battle) -> None:
     for crowd in battle.crowds:
         for path in crowd.order[::2]:
-            assert said(crowd.results[path]) == battle.undisturbed_file()
+            assert without_path_and_time(crowd.results[path]) == battle.undisturbed_file()
 
 
 def test_concurrent_files_of_another_repository_compile_alike(battle: Battle) -> None:
     assert battle.elsewhere
     for results in battle.elsewhere:
         for raw in results.values():
-            assert said(raw) == battle.undisturbed_file()
+            assert without_path_and_time(raw) == battle.undisturbed_file()
 
 
 def test_one_container_outlives_every_hostile_python_file_it_is_given(battle: Battle) -> None:

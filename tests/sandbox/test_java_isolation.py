@@ -100,7 +100,7 @@ def test_the_jar_is_done_within_its_time(run: JarRun) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("Throws", "define() threw IllegalStateException: no such region"),
         ("Initialises", "its static initialiser threw IllegalArgumentException: static"),
@@ -112,10 +112,10 @@ def test_the_jar_is_done_within_its_time(run: JarRun) -> None:
         ("Invalid", "nobody"),
     ],
 )
-def test_the_failure_names_the_class_and_the_cause(run: JarRun, name: str, said: str) -> None:
+def test_the_failure_names_the_class_and_the_cause(run: JarRun, name: str, message: str) -> None:
     diagnostics = [d for d in run.compiled.diagnostics if d.message.startswith(f"class com.acme.{name}:")]
     assert diagnostics
-    assert any(said in d.message for d in diagnostics), diagnostics
+    assert any(message in d.message for d in diagnostics), diagnostics
     assert {d.path for d in diagnostics} == {"lib/dags.jar"}
 
 

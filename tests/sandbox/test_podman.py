@@ -23,7 +23,7 @@ from compilers.sandbox.docker import DockerSandbox
 from compilers.sandbox.limits import SandboxLimits
 from compilers.sandbox.reaper import remove_orphans
 from compilers.sandbox.self_check import examine
-from tests.sandbox.attack_runs import Battle, contained, said
+from tests.sandbox.attack_runs import Battle, contained, without_path_and_time
 from tests.sandbox.attacks import PYTHON, Attack, attacks
 from tests.sandbox.conftest import JobOf
 from tests.sandbox.javac import compile_jar
@@ -217,6 +217,6 @@ def test_a_hostile_python_file_is_contained(battle: Battle, attack: Attack) -> N
 def test_the_innocent_files_and_the_host_are_unharmed(battle: Battle) -> None:
     for crowd in battle.crowds:
         for path in crowd.order[::2]:
-            assert said(crowd.results[path]) == battle.undisturbed_file()
+            assert without_path_and_time(crowd.results[path]) == battle.undisturbed_file()
     assert [crowd.containers for crowd in battle.crowds] == [1] * len(battle.crowds)
     assert [crowd.left for crowd in battle.crowds] == [[]] * len(battle.crowds)

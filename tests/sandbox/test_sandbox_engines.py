@@ -260,11 +260,11 @@ def test_a_thread_keeps_one_connection_for_any_number_of_containers() -> None:
 def test_each_thread_has_one_client_and_requests_the_version_once(
     python_image: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[object] = []
+    requested: list[object] = []
     version = docker.APIClient.version
 
     def counted(self: docker.APIClient, **options: object) -> object:
-        asked.append(self)
+        requested.append(self)
         return version(self, **options)
 
     monkeypatch.setattr(docker.APIClient, "version", counted)
@@ -279,4 +279,4 @@ def test_each_thread_has_one_client_and_requests_the_version_once(
     assert engine.client() is ours
     assert len({id(client) for client in (ours, *others)}) == 4
     assert {client.api_version for client in others} == {ours.api_version}
-    assert len(asked) == 1
+    assert len(requested) == 1

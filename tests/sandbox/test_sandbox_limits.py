@@ -118,18 +118,18 @@ def test_files_over_the_containers_deadline_get_its_property(python_image: str) 
 
 
 @pytest.mark.parametrize(
-    ("limits", "said"),
+    ("limits", "message"),
     [
         (replace(SMALL, src_bytes=8192), "kiok.sandbox.src.bytes = 8192"),
         (replace(SMALL, src_inodes=3), "kiok.sandbox.src.inodes = 3"),
     ],
 )
 def test_a_tree_that_does_not_fit_gets_the_property(
-    python_image: str, limits: SandboxLimits, said: str
+    python_image: str, limits: SandboxLimits, message: str
 ) -> None:
     sandbox = DockerSandbox(SandboxConfig(images={PYTHON: python_image}, limits=limits))
     (result,) = compile_tree(MemoryTree({"a.py": DAG, "b/c.txt": "x" * 9000}), sandbox=sandbox).files
-    assert said in first_problem(result).message
+    assert message in first_problem(result).message
 
 
 @pytest.fixture
@@ -195,5 +195,5 @@ def test_classes_of_a_jar_get_properties_and_values_too(
     sources = {f"{name}.java": source.format(name=name, body=body) for name, (body, _) in classes.items()}
     (result,) = compile_tree(MemoryTree({"all.jar": compile_jar(sources)}), sandbox=sandbox).files
     messages = [item.message for item in result.diagnostics]
-    for name, (_, said) in classes.items():
-        assert any(f"class {name}: " in message and said in message for message in messages), messages
+    for name, (_, output) in classes.items():
+        assert any(f"class {name}: " in message and output in message for message in messages), messages

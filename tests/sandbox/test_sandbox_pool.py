@@ -62,15 +62,15 @@ def test_claiming_a_warm_container_takes_two_requests_to_the_engine(
     pooled: DockerSandbox, service: str, job_of: JobOf
 ) -> None:
     pooled.pool.fill(service, MAINTAINER)  # this also caches the image's digest for a few seconds
-    asked: list[str] = []
+    requested: list[str] = []
     client = pooled.engine.client()
-    client.hooks["response"].append(lambda answer, **_: asked.append(answer.request.path_url))
+    client.hooks["response"].append(lambda answer, **_: requested.append(answer.request.path_url))
     job = job_of(FILES)
     (result,) = pooled.run(replace(job, labels=(*job.labels, (LABEL_CORRELATION, "an-id"))))
     assert result.outcome is CompileOutcome.OK
-    assert asked[0].endswith(f".{b'1'.hex()}.an-id")  # its new name
+    assert requested[0].endswith(f".{b'1'.hex()}.an-id")  # its new name
     # Another thread removes it.
-    assert [path.split("?")[0].rpartition("/")[2] for path in asked] == ["rename", "attach"]
+    assert [path.split("?")[0].rpartition("/")[2] for path in requested] == ["rename", "attach"]
 
 
 def test_a_full_pool_is_unchanged_and_a_used_one_is_refilled(
@@ -239,9 +239,9 @@ def test_orphans_of_a_lost_maintainer_are_swept_and_those_of_a_sync_kept(
     assert remove_orphans(pooled.engine, service, lambda owner: owner == MAINTAINER) == []
     claimed = pooled.pool.claim(job_of(FILES))
     assert claimed is not None
-    asked: list[str] = []
-    assert remove_orphans(pooled.engine, service, lambda owner: bool(asked.append(owner)) or True) == []
-    assert asked == ["1"]  # the sync that claimed it is its owner now
+    requested: list[str] = []
+    assert remove_orphans(pooled.engine, service, lambda owner: bool(requested.append(owner)) or True) == []
+    assert requested == ["1"]  # the sync that claimed it is its owner now
     claimed.end().result()
     pooled.pool.fill(service, MAINTAINER)
     assert len(remove_orphans(pooled.engine, service, lambda _owner: False)) == 1

@@ -90,7 +90,9 @@ MODULE_PATHS = [
 ]
 DATA_PATHS = ["data/one.txt", "data/two.txt", "data/deep/three.txt", "data", "lib", "gone.txt"]
 
-dags = st.lists(st.sampled_from(ASKING), max_size=4).map(lambda asked: HEADER + "\n".join(asked) + FOOTER)
+dags = st.lists(st.sampled_from(ASKING), max_size=4).map(
+    lambda accesses: HEADER + "\n".join(accesses) + FOOTER
+)
 modules = st.sampled_from(MODULES)
 data = st.sampled_from(["1", "2", "long"])
 # A file that creates DAGs for others stops being a source.
@@ -334,6 +336,6 @@ def test_all_accesses_of_a_file_are_traced(sandbox: DockerSandbox) -> None:
     files = {path: f"# kiok\n{text}\n" for path, (text, _) in QUESTIONS.items()}
     tree = MemoryTree({**files, "lib.py": "", "data/x.txt": "x"})
     results = {result.source.path: result for result in compile_tree(tree, sandbox=sandbox).files}
-    asked = {path: results[path].traced_accesses for path in QUESTIONS}
-    assert asked == {path: traced_accesses for path, (_, traced_accesses) in QUESTIONS.items()}
+    accesses = {path: results[path].traced_accesses for path in QUESTIONS}
+    assert accesses == {path: traced_accesses for path, (_, traced_accesses) in QUESTIONS.items()}
     assert results["raises.py"].status is FileStatus.FAILED

@@ -134,8 +134,8 @@ def _run(
         stderr=subprocess.STDOUT,
         check=False,
     )
-    said = done.stdout.decode(errors="replace")
+    output = done.stdout.decode(errors="replace")
     assert done.returncode == 0, (
-        f"{' '.join(command[:8])}... ended with status {done.returncode}:\n{said[-8000:]}"
+        f"{' '.join(command[:8])}... ended with status {done.returncode}:\n{output[-8000:]}"
     )
-    return said
+    return output

@@ -137,9 +137,9 @@ class Stack:
             "    start=made.start, scopes=['read', 'write'], expires_at=timezone.now() + timedelta(days=1))\n"
             "print(made.text)"
         )
-        said = self.ask("web", "python", "manage.py", "shell", "-v", "0", "-c", program).splitlines()
-        assert said[:-1] in ([], ["System check identified no issues (2 silenced)."]), said[:-1]
-        self.token = said[-1]
+        output = self.ask("web", "python", "manage.py", "shell", "-v", "0", "-c", program).splitlines()
+        assert output[:-1] in ([], ["System check identified no issues (2 silenced)."]), output[:-1]
+        self.token = output[-1]
 
     def request(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any, bytes]:
         """Status, headers and content of the web server's answer, past any proxy. Redirects are not followed."""

@@ -44,9 +44,9 @@ def test_the_demo_holds_for_an_ordinary_user_who_may_use_the_engine(
 ) -> None:
     home = debian.add_user("ada", USER)
     debian.copy_project(f"{home}/kiok", owner=USER)
-    said = debian.run(["make", "demo"], user=USER, home=home, folder=f"{home}/kiok")
-    assert "installing the Debian packages" not in said
-    assert "All of it held." in said
+    output = debian.run(["make", "demo"], user=USER, home=home, folder=f"{home}/kiok")
+    assert "installing the Debian packages" not in output
+    assert "All of it held." in output
 
 
 @pytest.mark.timeout(3600)  # all of them, next to the other lanes
@@ -56,12 +56,12 @@ def test_the_unit_tests_pass_on_python_3_13(debian: Debian, demo_of_root: str) -
     debian.run(["make", "venv-dev"])
     left_out = [f"tests/unit/test_{name}.py" for name in SAME_ON_EVERY_PYTHON]
     assert [path for path in left_out if not (ROOT / path).exists()] == []
-    said = debian.run(
+    output = debian.run(
         [
             *(".venv/bin/python", "-m", "pytest", "tests/unit", "-q", "-p", "no:cacheprovider"),
             *(f"--ignore={path}" for path in left_out),
         ]
     )
-    assert " passed" in said
-    assert "failed" not in said.splitlines()[-1]
-    assert "skipped" not in said.splitlines()[-1]
+    assert " passed" in output
+    assert "failed" not in output.splitlines()[-1]
+    assert "skipped" not in output.splitlines()[-1]

@@ -76,17 +76,17 @@ def each_container_is_walled(stack: Stack) -> None:
     assert len(secrets) == 5
     assert {f"{service}-1" for service in SERVICES} <= containers.keys()
     for service in SERVICES:
-        said = containers[f"{service}-1"]
-        host = said["HostConfig"]
+        output = containers[f"{service}-1"]
+        host = output["HostConfig"]
         assert host["ReadonlyRootfs"], service
         assert host["CapDrop"] == ["ALL"], service
         assert "no-new-privileges:true" in host["SecurityOpt"], service
         assert not host["Privileged"], service
-        assert not [mount for mount in said["Mounts"] if "docker.sock" in mount["Source"]], service
-        assert not [secret for secret in secrets if secret in json.dumps(said)], service
+        assert not [mount for mount in output["Mounts"] if "docker.sock" in mount["Source"]], service
+        assert not [secret for secret in secrets if secret in json.dumps(output)], service
         if service != "engine":
             assert not host["CapAdd"], service
-            assert said["Config"]["User"] not in ("", "0", "root"), service
+            assert output["Config"]["User"] not in ("", "0", "root"), service
 
 
 def the_engine_is_the_workers_alone_and_gives_all_that_is_promised(stack: Stack) -> None:
@@ -94,7 +94,7 @@ def the_engine_is_the_workers_alone_and_gives_all_that_is_promised(stack: Stack)
     assert walls["ok"], walls
     assert stack.ask("worker", "python", "-c", WITHOUT_CERTIFICATE).strip() == "refused"
 
-    networks = {name: networks_of(said) for name, said in stack.containers().items()}
+    networks = {name: networks_of(output) for name, output in stack.containers().items()}
     assert networks["engine-1"] == {"engine"}
     assert {name for name, of in networks.items() if "engine" in of} == {"engine-1", "worker-1"}
     assert networks["db-1"] == {"database"}
@@ -108,8 +108,8 @@ def the_engine_is_the_workers_alone_and_gives_all_that_is_promised(stack: Stack)
         assert tried == "124" or "No route to host" in tried, f"the engine reaches {place}: {tried}"
 
 
-def networks_of(said: dict[str, Any]) -> set[str]:
-    return {name.rpartition("_")[2] for name in said["NetworkSettings"]["Networks"]}
+def networks_of(inspected: dict[str, Any]) -> set[str]:
+    return {name.rpartition("_")[2] for name in inspected["NetworkSettings"]["Networks"]}
 
 
 def browsers_come_by_https_only(stack: Stack) -> None:

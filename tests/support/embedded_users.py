@@ -39,15 +39,16 @@ class User:
             text=True,
         )
 
-    def said(self) -> str:
+    def read_line(self) -> str:
+        """Return the next line of its output."""
         assert self.process.stdout is not None
         return self.process.stdout.readline().strip()
 
     def started(self) -> str:
         """Return the start time of its server."""
-        said = self.said()
-        assert said, "the user ended without reaching the server"
-        return said
+        output = self.read_line()
+        assert output, "the user ended without reaching the server"
+        return output
 
     def tell(self, line: str) -> None:
         assert self.process.stdin is not None

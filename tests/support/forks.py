@@ -37,15 +37,15 @@ for name in json.loads(sys.argv[1]):
     importlib.import_module(name)
 print("ready", flush=True)
 for line in sys.stdin:
-    asked = json.loads(line)
+    order = json.loads(line)
     child = os.fork()
     if child == 0:
-        for number, path in enumerate((os.devnull, *asked["outputs"])):
+        for number, path in enumerate((os.devnull, *order["outputs"])):
             os.dup2(os.open(path, os.O_RDWR), number)
         sys.stdin = open(0)
         os.environ.clear()
-        os.environ.update(asked["environment"])
-        sys.argv = ["manage.py", *asked["arguments"]]
+        os.environ.update(order["environment"])
+        sys.argv = ["manage.py", *order["arguments"]]
         runpy.run_path("manage.py", run_name="__main__")
         sys.exit()
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
@@ -65,14 +65,14 @@ class _Parent:
         """Run the command to its end."""
         with self._lock, tempfile.NamedTemporaryFile() as out, tempfile.NamedTemporaryFile() as err:
             process = self._started()
-            asked = {
+            requested = {
                 "arguments": [*arguments],
                 "environment": dict(environment),
                 "outputs": [out.name, err.name],
             }
             assert process.stdin is not None
             assert process.stdout is not None
-            process.stdin.write(json.dumps(asked) + "\n")
+            process.stdin.write(json.dumps(requested) + "\n")
             process.stdin.flush()
             status = int(process.stdout.readline())
             texts = [Path(file.name).read_text(encoding="utf-8") for file in (out, err)]

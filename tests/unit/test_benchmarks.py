@@ -64,10 +64,10 @@ def test_figure_is_shown_with_its_significant_digits(value: float, text: str) ->
 def test_table_names_each_case_once_and_shows_missed_targets() -> None:
     written = io.StringIO()
     Console(width=150, file=written).print(rich_table([SLOW, FAST, TOLD]))
-    said = written.getvalue()
-    assert said.count("cold") == 1
-    assert "3 s" in said
-    assert "MISSED" in said
+    output = written.getvalue()
+    assert output.count("cold") == 1
+    assert "3 s" in output
+    assert "MISSED" in output
     assert missed([SLOW, FAST, TOLD]) == ["cold: 1000 files: 3 s (2 × forks), target ≤ 1.90 ×"]
 
 
@@ -92,8 +92,8 @@ def test_unknown_case_is_refused_with_the_known_names(
     with pytest.raises(SystemExit) as refused:
         main(["cold", "warm"])
     assert refused.value.code == 2
-    said = capsys.readouterr().err
-    assert "unknown case warm. Known cases: cold, one-changed," in said
+    output = capsys.readouterr().err
+    assert "unknown case warm. Known cases: cold, one-changed," in output
 
 
 def test_python_and_yaml_cases_measure_the_same_dag(tmp_path: Path) -> None:

@@ -161,7 +161,7 @@ def test_picture_is_the_same_in_every_process() -> None:
         "from tests.unit.test_dag_graph import digest, laid_out, sparse, spec_of;"
         "print([digest(laid_out(spec_of(sparse(n, n, back=b)))) for n in (30, 300) for b in (3, 30)])"
     )
-    said = {
+    output = {
         subprocess.run(
             [sys.executable, "-c", program],
             env={"PYTHONHASHSEED": str(seed), "PATH": ""},
@@ -171,8 +171,8 @@ def test_picture_is_the_same_in_every_process() -> None:
         ).stdout
         for seed in (1, 2, 3)
     }
-    assert len(said) == 1
-    assert len(set(said.pop().split(", "))) == 4
+    assert len(output) == 1
+    assert len(set(output.pop().split(", "))) == 4
 
 
 def complete(tasks: int) -> Requires:

@@ -33,13 +33,13 @@ def test_a_server_of_a_lost_machine_is_abandoned_within_a_minute() -> None:
     idle, interval, count = (int(found[f"keepalives_{name}"]) for name in ("idle", "interval", "count"))
     assert idle + interval * count <= 60
     assert int(found["tcp_user_timeout"]) <= 30_000
-    asked = "keepalives_idle=300&tcp_user_timeout=0"
-    given = database_url.parse(f"postgresql://u@h/n?{asked}")["OPTIONS"]
+    requested = "keepalives_idle=300&tcp_user_timeout=0"
+    given = database_url.parse(f"postgresql://u@h/n?{requested}")["OPTIONS"]
     assert given == found | {"keepalives_idle": "300", "tcp_user_timeout": "0"}
 
 
 @pytest.mark.parametrize(
-    ("url", "says"),
+    ("url", "message"),
     [
         ("mysql://u:hunter2@h/n", "PostgreSQL is the only database"),
         ("sqlite:///hunter2", "PostgreSQL is the only database"),
@@ -53,7 +53,7 @@ def test_a_server_of_a_lost_machine_is_abandoned_within_a_minute() -> None:
         ("postgresql://u:hunter2@h/n?options=%00", "its options holds a NUL character"),
     ],
 )
-def test_a_bad_database_url_is_refused_without_its_password(url: str, says: str) -> None:
-    with pytest.raises(ConfigurationError, match=says) as caught:
+def test_a_bad_database_url_is_refused_without_its_password(url: str, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message) as caught:
         database_url.parse(url)
     assert "hunter2" not in str(caught.value)

@@ -41,7 +41,7 @@ def test_every_incident_has_an_action() -> None:
 
 
 def test_what_is_said_when_an_incident_is_over_is_what_the_service_says() -> None:
-    said = " ".join(
+    output = " ".join(
         words_of(path)
         for folder in ("kiok", "gitsync", "compilers", "scripts")
         for path in (ROOT / folder).rglob("*")
@@ -52,7 +52,7 @@ def test_what_is_said_when_an_incident_is_over_is_what_the_service_says() -> Non
     for incident in incidents():
         fixed = incident.fields.get("Fixed", "")
         for text in (*CODE.findall(fixed), *re.findall(r'"([^"]+)"', fixed)):
-            assert text in said, text
+            assert text in output, text
 
 
 def test_every_reason_that_an_incident_has_is_one() -> None:

@@ -76,14 +76,14 @@ DAMAGES: dict[str, tuple[Callable[[str], str], str]] = {
 def test_damaged_key_is_an_invalid_credential_with_the_fault(
     keys: dict[str, str], form: str, damage: str
 ) -> None:
-    change, says = DAMAGES[damage]
+    change, expected = DAMAGES[damage]
     text = change(keys[form])
     with pytest.raises(GitError) as caught:
         credential_from_properties({"privateKey": text}, SSH)
     message = str(caught.value)
     assert caught.value.reason is GitReason.CREDENTIAL_INVALID
     assert message.startswith("the property 'privateKey' ")
-    assert says in message
+    assert expected in message
     assert not any(line in message for line in keys[form].split("\n")[1:-2])
     assert wrong_values("git", {"privateKey": text}) == [message]
 
@@ -96,7 +96,7 @@ def test_key_without_one_of_its_lines_is_damaged(keys: dict[str, str], form: str
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         ("PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\n", "puttygen KEY.ppk -O private-openssh"),
         ("---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nx\n---- END", "ssh-keygen -i -f KEY"),
@@ -113,10 +113,10 @@ def test_key_without_one_of_its_lines_is_damaged(keys: dict[str, str], form: str
         ("hunter2", "is not a private key in OpenSSH or PEM format"),
     ],
 )
-def test_value_that_is_not_a_private_key_is_named(text: str, says: str) -> None:
+def test_value_that_is_not_a_private_key_is_named(text: str, message: str) -> None:
     with pytest.raises(ValueError, match="is ") as caught:
         normalized_key(text)
-    assert says in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_public_key_is_recognized(keys: dict[str, str]) -> None:
@@ -143,7 +143,7 @@ def test_any_text_is_accepted_or_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "says"),
+    ("name", "value", "expected"),
     [
         ("token", " ghp_hunter2", "begins with a space"),
         ("token", "ghp_hunter2 ", "ends with a space"),
@@ -157,7 +157,7 @@ def test_any_text_is_accepted_or_refused(text: str) -> None:
         ("password", "hunter2\u00a0", "ends with a character U+00A0"),
     ],
 )
-def test_token_or_password_with_extra_text_is_refused(name: str, value: str, says: str) -> None:
+def test_token_or_password_with_extra_text_is_refused(name: str, value: str, expected: str) -> None:
     properties = {"username": "ada", name: value}
     with pytest.raises(GitError) as caught:
         credential_from_properties(properties, HTTPS)
@@ -166,8 +166,8 @@ def test_token_or_password_with_extra_text_is_refused(name: str, value: str, say
     for message in (str(caught.value), wrong):
         assert message.startswith(f"the property {name!r} ")
         assert "hunter2" not in message
-    assert says in str(caught.value) or "line break" in str(caught.value)
-    assert says in wrong
+    assert expected in str(caught.value) or "line break" in str(caught.value)
+    assert expected in wrong
 
 
 def test_final_line_break_is_trimmed_and_other_secrets_are_unchanged() -> None:

@@ -42,7 +42,7 @@ def test_an_unreadable_jar_is_an_import_failure(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("end", "said"),
+    ("end", "expected"),
     [
         ("sys.exit(0)", "its JVM ended with exit status 0; a DAG class must not call System.exit"),
         ("sys.exit(86)", "its JVM ran out of memory"),
@@ -61,7 +61,7 @@ def test_an_unreadable_jar_is_an_import_failure(bench: Bench) -> None:
         ("raw(b'R' + struct.pack('>I', 9) + b'half'); sys.exit(5)", "exit status 5"),
     ],
 )
-def test_only_the_class_in_work_fails_when_its_jvm_does(bench: Bench, end: str, said: str) -> None:
+def test_only_the_class_in_work_fails_when_its_jvm_does(bench: Bench, end: str, expected: str) -> None:
     script = f"""
 hello('A', 'B', 'C')
 for i in range(first, 3):
@@ -75,7 +75,7 @@ send(b'E')
     assert ids(compiled) == ["dag0", "dag2"]
     (message,) = messages(compiled)
     assert message.startswith("class B: ")
-    assert said in message
+    assert expected in message
 
 
 def test_a_hanging_class_leaves_time_for_the_others(bench: Bench) -> None:
@@ -134,7 +134,7 @@ def test_a_jvm_that_never_begins_a_class_fails_each_once(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("script", "said"),
+    ("script", "expected"),
     [
         ("sys.exit(1)", "its JVM ended with exit status 1"),
         ("raw(b'#!/bin/sh\\n')", "its JVM sent what is no report"),
@@ -144,12 +144,12 @@ def test_a_jvm_that_never_begins_a_class_fails_each_once(bench: Bench) -> None:
     ],
 )
 def test_a_jar_whose_classes_cannot_be_listed_is_an_error_and_no_absence(
-    bench: Bench, script: str, said: str
+    bench: Bench, script: str, expected: str
 ) -> None:
-    compiled = bench.compile(script, timeout_seconds=4 if said == "not done in time" else 300)
+    compiled = bench.compile(script, timeout_seconds=4 if expected == "not done in time" else 300)
     (message,) = messages(compiled)
     assert message.startswith("the jar's classes could not be listed: ")
-    assert said in message
+    assert expected in message
     assert "System.exit" not in message  # none of the jar's code has run
     assert not compiled.import_failed
 

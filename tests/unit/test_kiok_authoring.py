@@ -217,7 +217,7 @@ shared["n"] = 2
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "expected"),
     [
         ("deep", "nested deeper than 50"),
         ("cyclic", "nested deeper than 50"),
@@ -228,7 +228,7 @@ shared["n"] = 2
         ("['\\ud800']", "lone surrogate"),
     ],
 )
-def test_config_values_that_json_cannot_hold_are_problems(tmp_path: Path, value: str, said: str) -> None:
+def test_config_values_that_json_cannot_hold_are_problems(tmp_path: Path, value: str, expected: str) -> None:
     source = f"""
 deep = []
 for _ in range(100_000): deep = [deep]
@@ -240,7 +240,7 @@ while deep: deep = deep.pop()
 """
     ((line, task, key, message),) = problems_of(compiled(tmp_path, source))
     assert (line, task, key) == (8, "a", "k")
-    assert said in message
+    assert expected in message
 
 
 def test_references_are_kept_as_text_and_malformed_ones_refused() -> None:

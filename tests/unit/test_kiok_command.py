@@ -76,7 +76,7 @@ def test_strict_reports_a_file_without_a_dag_as_a_problem(form: str, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [
         (
             "a.yaml",
@@ -95,11 +95,11 @@ def test_strict_reports_a_file_without_a_dag_as_a_problem(form: str, tmp_path: P
         ("a.py", b"\0GITCRYPT\0xyz", "a.py: this file is encrypted (git-crypt)"),
     ],
 )
-def test_unreadable_file_is_a_problem(name: str, content: bytes, said: str, tmp_path: Path) -> None:
+def test_unreadable_file_is_a_problem(name: str, content: bytes, message: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(content)
     done = run("--check", name, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
-    assert said in done.stderr
+    assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
@@ -138,7 +138,7 @@ def test_annotations_are_escaped() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ([], "FILE"),
         (["none.yaml"], "none.yaml: no such file"),
@@ -149,12 +149,12 @@ def test_annotations_are_escaped() -> None:
     ],
 )
 def test_wrong_command_line_has_status_2_and_a_message(
-    tmp_path: Path, arguments: list[str], said: str
+    tmp_path: Path, arguments: list[str], message: str
 ) -> None:
     (tmp_path / "a.yaml").write_text(YAML_DAG, encoding="utf-8")
     done = run(*arguments, cwd=tmp_path)
     assert done.returncode == 2
-    assert said in done.stderr
+    assert message in done.stderr
     assert done.stdout == ""
 
 

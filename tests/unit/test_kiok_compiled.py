@@ -42,7 +42,7 @@ def test_compiled_file_is_decoded_as_it_was_encoded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("raw", "said"),
+    ("raw", "message"),
     [
         (b"", "Expecting value"),
         (b"\xef\xbb\xbf{}", "byte order mark"),
@@ -70,17 +70,17 @@ def test_compiled_file_is_decoded_as_it_was_encoded() -> None:
     ],
     ids=lambda value: repr(value)[:30],
 )
-def test_malformed_bytes_are_refused_with_cause_and_place(raw: bytes, said: str) -> None:
+def test_malformed_bytes_are_refused_with_cause_and_place(raw: bytes, message: str) -> None:
     started = time.process_time()
     with pytest.raises(CompiledFileError) as caught:
         decode(raw)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert len(str(caught.value)) < 300
     assert time.process_time() - started < MAX_CPU_SECONDS
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [
         ({}, "'dags' must be a list, found null"),
         (file(dags={}), "'dags' must be a list, found a mapping"),
@@ -106,10 +106,10 @@ def test_malformed_bytes_are_refused_with_cause_and_place(raw: bytes, said: str)
         (file(diagnostics=[{"message": "m", "line": 2**31}]), "'line' must be a number"),
     ],
 )
-def test_wrong_outer_shape_is_refused(value: object, said: str) -> None:
+def test_wrong_outer_shape_is_refused(value: object, message: str) -> None:
     with pytest.raises(CompiledFileError) as caught:
         decode(payload(value))
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_invalid_dag_becomes_diagnostics_and_others_are_kept() -> None:

@@ -48,7 +48,7 @@ def test_helper_module_in_utf_16_is_reported_where_it_is_imported(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("content", "line", "said"),
+    ("content", "line", "message"),
     [
         (
             DAG.encode("latin-1"),
@@ -72,13 +72,13 @@ def test_helper_module_in_utf_16_is_reported_where_it_is_imported(tmp_path: Path
     ],
 )
 def test_other_bytes_that_python_cannot_read_are_located(
-    tmp_path: Path, content: bytes, line: int | None, said: str
+    tmp_path: Path, content: bytes, line: int | None, message: str
 ) -> None:
     (tmp_path / "a.py").write_bytes(content)
     result = compile_python_file(tmp_path / "a.py")
     (problem,) = result.diagnostics
     assert (result.import_failed, problem.line) == (True, line)
-    assert said in problem.message
+    assert message in problem.message
 
 
 @pytest.mark.parametrize(

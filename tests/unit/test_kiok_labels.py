@@ -61,7 +61,7 @@ def test_other_tag_is_refused_with_the_rule(tag: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "said"),
+    ("key", "value", "message"),
     [
         ("owner", 5, "must be a string, found the number 5 (write it in quotes)"),
         ("owner", ["x"], "must be a string, found a list of 1"),
@@ -74,7 +74,7 @@ def test_other_tag_is_refused_with_the_rule(tag: str) -> None:
         pytest.param("tags", ["x"] * 21, "a DAG has at most 20 tags, found 21", id="21 tags"),
     ],
 )
-def test_wrong_owner_or_tags_are_named_with_the_found_value(key: str, value: object, said: str) -> None:
+def test_wrong_owner_or_tags_are_named_with_the_found_value(key: str, value: object, message: str) -> None:
     problem = only_problem(dag(**{key: value}))
-    assert said in problem.message
+    assert message in problem.message
     assert problem.key == key

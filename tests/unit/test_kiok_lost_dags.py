@@ -198,7 +198,7 @@ def of(folder: Path, source: str) -> tuple[bool, int | None, str]:
 
 
 @pytest.mark.parametrize(
-    ("source", "line", "said"),
+    ("source", "line", "expected"),
     [
         ("def build():\n  return Dag('x')\n", 3, "the call in line 3 is in 'build', which was not called"),
         (
@@ -220,12 +220,12 @@ def of(folder: Path, source: str) -> tuple[bool, int | None, str]:
     ],
 )
 def test_file_that_imports_dag_and_creates_none_is_in_doubt(
-    tmp_path: Path, source: str, line: int, said: str
+    tmp_path: Path, source: str, line: int, expected: str
 ) -> None:
     doubt, at, message = reason(compiled(tmp_path, source))
     assert (doubt, at) == (True, line)
     assert message.startswith("it imports Dag (line 1) but creates no DAG: ")
-    assert said in message
+    assert expected in message
     assert "delete the file or list it in .kiokignore" in message
 
 
@@ -258,7 +258,7 @@ def test_file_that_imports_dag_through_a_helper_names_the_helper(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("source", "said"),
+    ("source", "message"),
     [
         ("x = 1\n", "it does not import kiok"),
         ("", "it does not import kiok"),
@@ -269,6 +269,6 @@ def test_file_that_imports_dag_through_a_helper_names_the_helper(tmp_path: Path)
         ("class Dag: pass\ndag = Dag()\n", "it does not import kiok"),
     ],
 )
-def test_file_without_an_import_of_dag_is_not_a_dag(tmp_path: Path, source: str, said: str) -> None:
+def test_file_without_an_import_of_dag_is_not_a_dag(tmp_path: Path, source: str, message: str) -> None:
     (tmp_path / "regions.py").write_text("from kiok import secret\nNAMES = ('eu', 'us')\n")
-    assert of(tmp_path, source) == (False, None, said)
+    assert of(tmp_path, source) == (False, None, message)

@@ -48,7 +48,7 @@ def test_two_dags_with_one_id_are_refused_with_both_lines(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("source", "line", "said"),
+    ("source", "line", "message"),
     [
         ("x = 1\n1 / 0\n", 3, "ZeroDivisionError: division by zero"),
         ("import no_such_module\n", 2, "ModuleNotFoundError: No module named 'no_such_module' (looked in"),
@@ -85,14 +85,14 @@ def test_two_dags_with_one_id_are_refused_with_both_lines(tmp_path: Path) -> Non
     ],
 )
 def test_failing_module_is_reported_with_line_and_reason(
-    tmp_path: Path, source: str, line: int, said: str
+    tmp_path: Path, source: str, line: int, message: str
 ) -> None:
     result = compiled(tmp_path, source)
     assert result.import_failed
     assert result.dags == ()
     (found,) = result.diagnostics
     assert found.line == line
-    assert said in found.message
+    assert message in found.message
     assert len(found.message) < 4_100
     assert json.loads(result.encode())["diagnostics"][0]["line"] == line
 

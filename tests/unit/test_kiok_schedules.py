@@ -33,7 +33,7 @@ def test_schedule_of_five_fields_is_accepted(schedule: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("schedule", "said"),
+    ("schedule", "message"),
     [
         ("60 * * * *", "minute field '60': 60 is out of range; allowed: 0-59"),
         ("* 24 * * *", "hour field '24': 24 is out of range; allowed: 0-23"),
@@ -74,10 +74,10 @@ def test_schedule_of_five_fields_is_accepted(schedule: str) -> None:
         ("1," * 1000 + "1 * * * *", "at most 1000"),
     ],
 )
-def test_wrong_schedule_is_refused_with_the_allowed_values(schedule: str, said: str) -> None:
+def test_wrong_schedule_is_refused_with_the_allowed_values(schedule: str, message: str) -> None:
     with pytest.raises(CronError) as caught:
         check_cron(schedule)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 @given(st.text(st.characters(categories=None)) | st.text("0123456789*/,-@ JANMO", max_size=20))
@@ -102,7 +102,7 @@ def test_duration_is_read_in_milliseconds(text: str, milliseconds: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [
         (30, "the number 30 has no unit"),
         (1.5, "the number 1.5 has no unit"),
@@ -122,10 +122,10 @@ def test_duration_is_read_in_milliseconds(text: str, milliseconds: int) -> None:
         (["5s"], "must be a duration, found a list of 1"),
     ],
 )
-def test_other_texts_are_refused_with_the_form_of_a_duration(value: object, said: str) -> None:
+def test_other_texts_are_refused_with_the_form_of_a_duration(value: object, message: str) -> None:
     with pytest.raises(DurationError) as caught:
         parse_duration(value)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert "write <number><unit> with unit ms, s, m, h or d" in str(caught.value)
 
 

@@ -99,7 +99,7 @@ def test_other_id_is_refused_with_the_rule(id_: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "said"),
+    ("key", "value", "message"),
     [
         ("id", 5, "must be a string, found the number 5 (write it in quotes)"),
         ("id", None, "an id is required"),
@@ -123,14 +123,14 @@ def test_other_id_is_refused_with_the_rule(id_: str) -> None:
         ("tasks", [], "1 to 10000 tasks, found 0"),
     ],
 )
-def test_wrong_dag_field_is_named_with_the_found_value(key: str, value: object, said: str) -> None:
+def test_wrong_dag_field_is_named_with_the_found_value(key: str, value: object, message: str) -> None:
     problem = only_problem(dag(**{key: value}))
-    assert said in problem.message
+    assert message in problem.message
     assert problem.key == key
 
 
 @pytest.mark.parametrize(
-    ("fields", "key", "said"),
+    ("fields", "key", "message"),
     [
         ({"type": "bash"}, "type", "allowed: shell, python, http"),
         ({"type": "Shell"}, "type", "did you mean 'shell'?"),
@@ -151,9 +151,11 @@ def test_wrong_dag_field_is_named_with_the_found_value(key: str, value: object, 
         ({"requirse": []}, "requirse", "unknown key 'requirse'; did you mean 'requires'?"),
     ],
 )
-def test_wrong_task_field_is_named_with_task_and_key(fields: dict[str, object], key: str, said: str) -> None:
+def test_wrong_task_field_is_named_with_task_and_key(
+    fields: dict[str, object], key: str, message: str
+) -> None:
     problem = only_problem(dag({**shell("a"), **fields}))
-    assert said in problem.message
+    assert message in problem.message
     assert (problem.dag, problem.task, problem.key) == ("d", "a", key)
     assert problem.location[:2] == ("tasks", 0)
 

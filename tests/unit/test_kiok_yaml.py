@@ -95,7 +95,7 @@ def test_anchors_and_aliases_stand_for_their_values() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "place", "said"),
+    ("text", "place", "expected"),
     [
         ("dag: {id: d, schdule: x}", (1, 14), "unknown key 'schdule'; did you mean 'schedule'?"),
         ("dag: {id: d, cron: x}", (1, 14), "did you mean 'schedule'?"),
@@ -130,11 +130,13 @@ def test_anchors_and_aliases_stand_for_their_values() -> None:
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_a_problem_of_the_dag_has_its_line_and_column(text: str, place: tuple[int, int], said: str) -> None:
+def test_a_problem_of_the_dag_has_its_line_and_column(
+    text: str, place: tuple[int, int], expected: str
+) -> None:
     ((line, column, task, _key, message),) = problems_of(text + "\ntasks: [{id: a, script: s}]\n")
     assert (line, column) == place
     assert task is None
-    assert said in message
+    assert expected in message
 
 
 def test_an_owner_and_tags_at_the_top_level_are_free() -> None:
@@ -143,7 +145,7 @@ def test_an_owner_and_tags_at_the_top_level_are_free() -> None:
 
 
 @pytest.mark.parametrize(
-    ("task", "place", "said"),
+    ("task", "place", "expected"),
     [
         ("require: [x]", (6, 3), "unknown key 'require'; did you mean 'requires'?"),
         ("depends_on: [x]", (6, 3), "did you mean 'requires'?"),
@@ -170,13 +172,13 @@ def test_an_owner_and_tags_at_the_top_level_are_free() -> None:
     ids=lambda value: str(value)[:40],
 )
 def test_a_problem_of_a_task_has_its_line_column_and_task(
-    task: str, place: tuple[int, int], said: str
+    task: str, place: tuple[int, int], expected: str
 ) -> None:
     text = f"dag: {{id: d}}\ntasks:\n- {{id: x, script: s}}\n- id: t\n  script: s\n  {task}\n- {{id: z, script: s}}\n"
     ((line, column, named, _key, message),) = problems_of(text)
     assert (line, column) == place
     assert named == "t"
-    assert said in message
+    assert expected in message
 
 
 def test_all_problems_of_a_dag_are_reported_at_once() -> None:
@@ -195,7 +197,7 @@ def test_all_problems_of_a_dag_are_reported_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "said"),
+    ("text", "line", "expected"),
     [
         ("dag: {id: d}\ntask:\n- {id: a, script: s}\n", 2, "unknown key 'task'; did you mean 'tasks'?"),
         ("dag:\n  id: d\n  tasks:\n  - {id: a, script: s}\n", 3, "belongs at the top level"),
@@ -203,10 +205,10 @@ def test_all_problems_of_a_dag_are_reported_at_once() -> None:
         ("dag: {id: d}\ntasks: {a: 1}\n", 2, "must be a list of tasks"),
     ],
 )
-def test_misplaced_or_missing_tasks_are_one_problem(text: str, line: int, said: str) -> None:
+def test_misplaced_or_missing_tasks_are_one_problem(text: str, line: int, expected: str) -> None:
     ((found, _column, _task, key, message),) = problems_of(text)
     assert (found, key) == (line, "tasks")
-    assert said in message
+    assert expected in message
 
 
 def test_a_byte_order_mark_and_windows_line_ends_do_no_harm() -> None:

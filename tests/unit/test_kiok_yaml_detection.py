@@ -34,7 +34,7 @@ def test_a_valid_file_without_a_sign_of_a_dag_says_what_it_contains(text: str, r
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "the file is empty, or holds only comments. To remove the DAG"),
         (" \n\n", "the file is empty"),
@@ -64,12 +64,12 @@ def test_a_valid_file_without_a_sign_of_a_dag_says_what_it_contains(text: str, r
     ],
     ids=lambda text: repr(text)[:40],
 )
-def test_a_lesser_sign_of_a_dag_is_a_doubt_and_no_error(text: str, said: str) -> None:
+def test_a_lesser_sign_of_a_dag_is_a_doubt_and_no_error(text: str, message: str) -> None:
     result = compiled(text)
     assert (result.dags, result.diagnostics, result.import_failed) == ((), (), False)
     assert result.not_a_dag is not None
     (doubt,) = result.doubts
-    assert said in doubt.message
+    assert message in doubt.message
     assert "delete the file or list it in .kiokignore" in doubt.message
 
 
@@ -149,7 +149,7 @@ def test_bytes_that_are_no_text_are_an_error_where_they_mention_a_dag() -> None:
 
 
 @pytest.mark.parametrize(
-    ("encoding", "said"),
+    ("encoding", "message"),
     [
         ("utf-16", "the file is in UTF-16; save it in UTF-8"),
         ("utf-32", "the file is in UTF-32; save it in UTF-8"),
@@ -157,10 +157,10 @@ def test_bytes_that_are_no_text_are_an_error_where_they_mention_a_dag() -> None:
         ("utf-16-be", "the file seems to be in UTF-16 without a byte order mark; save it in UTF-8"),
     ],
 )
-def test_another_encoding_is_named_with_what_to_do(encoding: str, said: str) -> None:
+def test_another_encoding_is_named_with_what_to_do(encoding: str, message: str) -> None:
     text = (HEAD + "- {id: a, script: s}\n").encode(encoding)
     result = compiled(text)
-    assert [item.message for item in result.diagnostics] == [said]
+    assert [item.message for item in result.diagnostics] == [message]
     assert not result.import_failed
     assert compiled("services: {}\n".encode(encoding)).import_failed
 
@@ -190,7 +190,7 @@ def test_the_search_for_lines_of_a_dag_ends_on_hostile_text() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "place", "said"),
+    ("text", "place", "expected"),
     [
         (HEAD + "- {id: a, script: s\n", None, "not valid YAML"),
         (HEAD + "- id: a\n\tscript: s\n", (4, 1), "not valid YAML"),
@@ -202,9 +202,9 @@ def test_the_search_for_lines_of_a_dag_ends_on_hostile_text() -> None:
     ],
 )
 def test_a_file_with_a_dag_line_that_cannot_be_read_is_an_error(
-    text: str, place: tuple[int, int] | None, said: str
+    text: str, place: tuple[int, int] | None, expected: str
 ) -> None:
     ((line, column, _task, _key, message),) = problems_of(text)
     assert line is not None
     assert place is None or (line, column) == place
-    assert said in message
+    assert expected in message

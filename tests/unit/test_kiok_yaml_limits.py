@@ -25,7 +25,7 @@ BOMB = "a: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\
 
 
 @pytest.mark.parametrize(
-    ("text", "limits", "said"),
+    ("text", "limits", "message"),
     [
         (HEAD + "#" * 1024 * 1024, {}, "1048596 bytes; at most 1048576 are allowed"),
         (HEAD + "- " + "[" * 60 + "]" * 60, {}, "more than 50 levels of nesting"),
@@ -41,16 +41,16 @@ BOMB = "a: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\
     ids=lambda value: str(value)[-30:],
 )
 def test_a_limit_is_an_error_that_names_it_before_anything_is_built(
-    text: str, limits: dict[str, Any], said: str, yaml_parser: str
+    text: str, limits: dict[str, Any], message: str, yaml_parser: str
 ) -> None:
     result = compiled(text, YamlLimits(**limits))
     assert result.dags == ()
     (found,) = result.diagnostics
-    assert said in found.message
+    assert message in found.message
     without = text.replace("\ndag:", "\nxxx:").replace("dag: {id: d}", "xxx: 1")
     unreadable = compiled(without, YamlLimits(**limits))
     assert unreadable.import_failed
-    assert said.partition(";")[0].partition(" ")[2] in unreadable.diagnostics[0].message
+    assert message.partition(";")[0].partition(" ")[2] in unreadable.diagnostics[0].message
 
 
 yaml_like = st.text("dag:tasks-id {}[]&*!|>\"'#%?,~<\n\t 05.x", max_size=60)

@@ -162,17 +162,19 @@ def error_of(text: str, monkeypatch: pytest.MonkeyPatch, name: str) -> YamlError
 
 def cases() -> Iterator[tuple[str, str, int | None, str]]:
     for name in LOADERS:
-        for text, line, said in [*EXAMPLES, *(OF_LIBYAML if name == "libyaml" else OF_PURE)]:
-            yield name, text, line, said
+        for text, line, output in [*EXAMPLES, *(OF_LIBYAML if name == "libyaml" else OF_PURE)]:
+            yield name, text, line, output
 
 
-@pytest.mark.parametrize(("name", "text", "line", "said"), list(cases()), ids=lambda value: repr(value)[:30])
+@pytest.mark.parametrize(
+    ("name", "text", "line", "message"), list(cases()), ids=lambda value: repr(value)[:30]
+)
 def test_error_names_the_likely_cause_at_the_line_to_change(
-    name: str, text: str, line: int | None, said: str, monkeypatch: pytest.MonkeyPatch
+    name: str, text: str, line: int | None, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     error = error_of(text, monkeypatch, name)
     assert error.message.startswith("not valid YAML: ")
-    assert said in error.message
+    assert message in error.message
     if line is not None:
         assert error.mark is not None
         assert error.mark.line == line
@@ -212,7 +214,7 @@ def test_every_message_of_the_pure_parser_has_an_example() -> None:
                     patterns.add(re.sub(r"%[rd]", ".*", re.escape(words.value).replace(r"\%", "%")))
     assert len(patterns) > 25
     assert (
-        [pattern for pattern in patterns if not any(re.fullmatch(pattern, said) for said in met)]
+        [pattern for pattern in patterns if not any(re.fullmatch(pattern, output) for output in met)]
         == [
             # Each is behind a check that lets nothing else through.
         ]

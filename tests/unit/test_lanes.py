@@ -74,7 +74,7 @@ def test_output_of_two_passing_lanes_is_shown_in_order(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lane", "text", "says"),
+    ("lane", "text", "message"),
     [
         ("one", "def test_bad(): assert False, 'the cause'\n", "failed: "),
         (
@@ -92,12 +92,12 @@ def test_output_of_two_passing_lanes_is_shown_in_order(tmp_path: Path) -> None:
     ids=["failed", "error", "skipped", "expected to fail"],
 )
 def test_failures_of_either_lane_are_listed_at_the_end(
-    tmp_path: Path, lane: str, text: str, says: str
+    tmp_path: Path, lane: str, text: str, message: str
 ) -> None:
     write(tmp_path, **{"one": GOOD, "two": GOOD, lane: GOOD + text})
     status, output = run(tmp_path)
     assert status == 1, output
-    (line,) = [line for line in output.splitlines() if line.startswith(f"test: {says}")]
+    (line,) = [line for line in output.splitlines() if line.startswith(f"test: {message}")]
     assert f"test_{lane}::test_bad" in line
 
 
@@ -152,14 +152,14 @@ def test_folder_of_several_lanes_runs_in_each_of_them(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "says"), [("tests/one/test_gone.py", "no such file"), ("tests/three", "no lane runs it")]
+    ("path", "message"), [("tests/one/test_gone.py", "no such file"), ("tests/three", "no lane runs it")]
 )
-def test_path_of_no_lane_is_refused(tmp_path: Path, path: str, says: str) -> None:
+def test_path_of_no_lane_is_refused(tmp_path: Path, path: str, message: str) -> None:
     write(tmp_path, GOOD, GOOD)
     (tmp_path / "tests/three").mkdir()
     status, output = run(tmp_path, path)
     assert (status, "PASSED" in output) == (4, False)
-    assert f"test: {path}: {says}" in output
+    assert f"test: {path}: {message}" in output
 
 
 def test_each_test_module_runs_in_exactly_one_lane(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -172,10 +172,10 @@ def test_record_with_wrong_arguments_is_written_without_them(
     handler = logging.StreamHandler()
     handler.setFormatter(LineFormatter())
     handler.handle(record(message, f"token {SECRET}"))
-    said = capsys.readouterr().err
-    assert SECRET not in said
-    assert said.count("\n") == 1
-    assert f"ERROR gitsync.sync: {message} (its arguments do not match: " in said
+    output = capsys.readouterr().err
+    assert SECRET not in output
+    assert output.count("\n") == 1
+    assert f"ERROR gitsync.sync: {message} (its arguments do not match: " in output
 
 
 def test_traceback_is_in_the_line_with_its_cause() -> None:

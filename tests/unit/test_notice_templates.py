@@ -142,7 +142,7 @@ def test_custom_template_keeps_text_that_is_not_a_placeholder() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         ('{"text": "{titel}"}', r"Unknown placeholder \{titel\}. Allowed: \{id\}, \{event\}, .*\{time\}"),
         ('{"text": "{title.__class__}"}', r"Unknown placeholder \{title.__class__\}"),
@@ -159,8 +159,8 @@ def test_custom_template_keeps_text_that_is_not_a_placeholder() -> None:
         ('{"text": "' + "x" * MAX_CHARACTERS + '"}', f"at most {MAX_CHARACTERS}"),
     ],
 )
-def test_unusable_template_is_refused_with_place_and_allowed_names(text: str, says: str) -> None:
-    with pytest.raises(TemplateInvalid, match=says):
+def test_unusable_template_is_refused_with_place_and_allowed_names(text: str, message: str) -> None:
+    with pytest.raises(TemplateInvalid, match=message):
         check_template(text)
 
 

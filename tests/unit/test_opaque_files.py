@@ -57,10 +57,10 @@ PLAIN = {
 
 @pytest.mark.parametrize("name", OPAQUE)
 def test_pointer_or_encrypted_file_is_named_with_a_remedy(name: str) -> None:
-    content, said = OPAQUE[name]
+    content, output = OPAQUE[name]
     reason = opaque_reason(content)
     assert reason is not None
-    assert said in reason
+    assert output in reason
     assert "commit" in reason
     assert ".kiokignore" in reason
 
@@ -104,18 +104,18 @@ def results(content: bytes) -> dict[str, FileResult]:
 
 @pytest.mark.parametrize("name", OPAQUE)
 def test_python_and_jars_fail_without_a_container_yaml_is_in_doubt(name: str) -> None:
-    content, said = OPAQUE[name]
+    content, output = OPAQUE[name]
     found = results(content)
     for path in ("x.py", "x.jar"):
         assert found[path].status is FileStatus.FAILED
-        assert said in found[path].diagnostics[0].message
+        assert output in found[path].diagnostics[0].message
         assert found[path].key, "it is compiled again although nothing can change"
     assert "jar" in found["x.jar"].diagnostics[0].message
     for path in ("x.yaml", "x.yml"):
         # sops leaves the keys as they are, so that a DAG shows.
         expected = FileStatus.FAILED if content is SOPS else FileStatus.NOT_A_DAG
         assert found[path].status is expected
-        assert said in found[path].diagnostics[0].message
+        assert output in found[path].diagnostics[0].message
         assert found[path].doubts or expected is FileStatus.FAILED
 
 

@@ -163,19 +163,21 @@ def _gone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("end", "said"),
+    ("end", "expected"),
     [
         (_gone, "sandbox unavailable: the engine went away"),
         (lambda: None, "the sandbox returned no result for this file"),
     ],
 )
 def test_files_without_an_answer_are_transient_and_answered_ones_count(
-    end: Callable[[], None], said: str
+    end: Callable[[], None], expected: str
 ) -> None:
     tree = MemoryTree({f"{name}.py": PYTHON for name in "abc"})
     results = by_path(compile_tree(tree, sandbox=_Ends(end)))
     assert results["a.py"].status is FileStatus.COMPILED
-    assert [(message(results[path]), results[path].retry) for path in ("b.py", "c.py")] == [(said, True)] * 2
+    assert [(message(results[path]), results[path].retry) for path in ("b.py", "c.py")] == [
+        (expected, True)
+    ] * 2
 
 
 def test_a_tree_over_the_sandboxes_limits_fails_each_file_with_the_limit() -> None:

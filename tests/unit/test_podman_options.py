@@ -108,10 +108,10 @@ def test_runtime_is_refused_since_podman_ignores_it() -> None:
     assert options_for(DOCKER, SandboxConfig(runtime="runsc"))["host_config"]["Runtime"] == "runsc"
 
 
-def response(status: int, said: str) -> Response:
+def response(status: int, message: str) -> Response:
     made = Response()
     made.status_code = status
-    made._content = said.encode()
+    made._content = message.encode()
     return made
 
 
@@ -133,7 +133,7 @@ GONE = "container 1f2e does not exist in database: no such container"
 
 
 @pytest.mark.parametrize(
-    ("status", "said", "read_as"),
+    ("status", "message", "read_as"),
     [
         (500, TAKEN, 409),
         (500, RENAMED, 409),
@@ -146,16 +146,16 @@ GONE = "container 1f2e does not exist in database: no such container"
         (200, TAKEN, 200),
     ],
 )
-def test_status_500_is_read_as_conflict_or_container_missing(status: int, said: str, read_as: int) -> None:
-    answer = response(status, said)
+def test_status_500_is_read_as_conflict_or_container_missing(status: int, message: str, read_as: int) -> None:
+    answer = response(status, message)
     podman.correct_status(answer)
     assert answer.status_code == read_as
 
 
 def test_profile_that_podman_cannot_open_names_the_property() -> None:
-    said = "container create: opening seccomp profile failed: open /x: no such file or directory"
+    output = "container create: opening seccomp profile failed: open /x: no such file or directory"
     with pytest.raises(SandboxUnavailable) as raised, Engine(SandboxConfig()).answering():
-        raise APIError("", response(500, said), said)
+        raise APIError("", response(500, output), output)
     assert "copy compilers/sandbox/seccomp.json of this version there" in str(raised.value)
     assert "kiok.sandbox.podman.seccomp.path" in str(raised.value)
     with pytest.raises(SandboxUnavailable) as raised, Engine(SandboxConfig()).answering():

@@ -56,7 +56,7 @@ def test_what_a_property_shows_gives_the_same_value_when_read_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "says"),
+    ("variable", "value", "expected"),
     [
         ("KIOK_GITSYNC_INTERVAL_MS", "999", "too small; allowed: a whole number of milliseconds from 1000"),
         ("KIOK_GITSYNC_INTERVAL_MS", "60s", "not a whole number"),
@@ -82,11 +82,11 @@ def test_what_a_property_shows_gives_the_same_value_when_read_again() -> None:
     ],
 )
 def test_a_bad_value_is_named_with_its_source_and_what_is_allowed(
-    variable: str, value: str, says: str
+    variable: str, value: str, expected: str
 ) -> None:
     message = problems({variable: value})
     assert message.startswith(f"environment variable {variable}: kiok.")
-    assert says in message
+    assert expected in message
     assert "allowed: " in message
 
 
@@ -96,7 +96,7 @@ def invalid(environ: dict[str, str], config: Path | None = None) -> str:
 
 
 @pytest.mark.parametrize(
-    ("value", "name", "says"),
+    ("value", "name", "message"),
     [
         ("a|b", "a", "has 2 fields separated by |; expected 4 or 5"),
         ("Bad|https://h/r|main|", "", "name 'Bad' does not match"),
@@ -113,12 +113,12 @@ def invalid(environ: dict[str, str], config: Path | None = None) -> str:
         (f"a|https://h/r|main|{'r' * 1025}", "a", "subpath has 1025 characters; allowed: 1024 or fewer"),
     ],
 )
-def test_an_invalid_item_of_the_property_invalidates_no_other(value: str, name: str, says: str) -> None:
+def test_an_invalid_item_of_the_property_invalidates_no_other(value: str, name: str, message: str) -> None:
     loaded = properties.load({"KIOK_GITSYNC_REPOS": f"{value}, good|https://h/good|main|"})
     (problem,) = loaded.invalid_repositories
     assert problem.name == name
     assert str(problem).startswith("environment variable KIOK_GITSYNC_REPOS: kiok.gitsync.repos: ")
-    assert says in str(problem)
+    assert message in str(problem)
     assert [item.name for item in loaded.repositories] == ["good"]
 
 

@@ -51,7 +51,7 @@ def test_any_escaped_key_and_value_is_read_back(
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "expected"),
     [
         (b"\nkiok.web.host=\\u0000", ":2: kiok.web.host is '\\x00': it holds a NUL character"),
         (b"\nkiok.web.host=\\ud83d", ":2: kiok.web.host is '\\ud83d': it holds the lone surrogate U+D83D"),
@@ -61,9 +61,9 @@ def test_any_escaped_key_and_value_is_read_back(
     ],
 )
 def test_text_of_the_properties_file_that_cannot_be_stored_is_located(
-    config: Path, text: bytes, says: str
+    config: Path, text: bytes, expected: str
 ) -> None:
     config.write_bytes(text)
     message = problems(config=config)
-    assert message.startswith(f"{config}{says}")
+    assert message.startswith(f"{config}{expected}")
     assert "\n" not in message

@@ -23,7 +23,7 @@ def problems(script: str = "s", **config: str) -> list[LocatedProblem]:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         (
             "${conn.foo}",
@@ -50,13 +50,13 @@ def problems(script: str = "s", **config: str) -> list[LocatedProblem]:
         ("${secret." + "x" * 101 + "}", "a name must follow 'secret.'"),
     ],
 )
-def test_malformed_reference_is_a_problem_of_its_task_and_key(text: str, said: str) -> None:
+def test_malformed_reference_is_a_problem_of_its_task_and_key(text: str, message: str) -> None:
     (problem,) = problems(f"echo {text}")
     assert problem.key == "script"
-    assert said in problem.message
+    assert message in problem.message
     (problem,) = problems(token=text, other="x")
     assert (problem.key, problem.location) == ("token", ("tasks", 0, "config", "token"))
-    assert said in problem.message
+    assert message in problem.message
 
 
 @pytest.mark.parametrize(

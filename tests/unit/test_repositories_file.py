@@ -30,7 +30,7 @@ def test_repositories_of_the_yaml_file_join_those_of_the_property(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "expected"),
     [
         ("- name: a\n  uri: x", ":2: unknown key 'uri'; did you mean 'url'?"),
         ("- name: a\n", ":1: key 'url' is missing"),
@@ -90,12 +90,12 @@ def test_repositories_of_the_yaml_file_join_those_of_the_property(tmp_path: Path
         ("- name: a\n  url: u\n  subpath: [a]", ":3: key 'subpath' is a list; expected a single value"),
     ],
 )
-def test_a_departure_in_the_yaml_file_is_located(tmp_path: Path, text: str, says: str) -> None:
+def test_a_departure_in_the_yaml_file_is_located(tmp_path: Path, text: str, expected: str) -> None:
     environ = declared_file(tmp_path, f"{text}\n- name: good\n  url: https://h/good\n")
     loaded = properties.load(environ)
     message = "\n".join(map(str, loaded.invalid_repositories))
     assert message.startswith(environ["KIOK_GITSYNC_REPOS_FILE"] + ":")
-    assert says in message
+    assert expected in message
     assert "hunter2" not in message
     named = {item.name for item in loaded.invalid_repositories}
     assert named == ({"a"} if "name: a" in text else {""})
@@ -103,7 +103,7 @@ def test_a_departure_in_the_yaml_file_is_located(tmp_path: Path, text: str, says
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "expected"),
     [
         (b"a: b", ":1: found a mapping; expected a list"),
         (b"- name: a\n url: [", ":2: not YAML: "),
@@ -117,12 +117,14 @@ def test_a_departure_in_the_yaml_file_is_located(tmp_path: Path, text: str, says
         (b"- a\n--- b\n", ": not YAML: "),
     ],
 )
-def test_a_file_that_cannot_be_read_as_a_whole_is_an_error(tmp_path: Path, text: bytes, says: str) -> None:
+def test_a_file_that_cannot_be_read_as_a_whole_is_an_error(
+    tmp_path: Path, text: bytes, expected: str
+) -> None:
     file = tmp_path / "repos.yaml"
     file.write_bytes(text)
     message = problems({"KIOK_GITSYNC_REPOS_FILE": str(file)})
     assert message.startswith(f"{file}:")
-    assert says in message
+    assert expected in message
     assert "\n" not in message
 
 

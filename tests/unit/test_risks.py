@@ -208,7 +208,7 @@ def test_private_networks_may_be_allowed_but_not_all_addresses(network: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("key", "says"),
+    ("key", "message"),
     [
         ("x" * 31, "has 31 characters, fewer than 32"),
         ("abc" * 20, "has only 3 different characters"),
@@ -218,10 +218,10 @@ def test_private_networks_may_be_allowed_but_not_all_addresses(network: str) -> 
         ("0123456789abcdef0123456789abcdef", "is a placeholder"),
     ],
 )
-def test_weak_signing_key_is_refused_and_not_shown(key: str, says: str) -> None:
-    said = refusal(DJANGO_SECRET_KEY=key)
-    assert said.startswith(f"DJANGO_SECRET_KEY {says}")
-    assert key not in said
+def test_weak_signing_key_is_refused_and_not_shown(key: str, message: str) -> None:
+    output = refusal(DJANGO_SECRET_KEY=key)
+    assert output.startswith(f"DJANGO_SECRET_KEY {message}")
+    assert key not in output
 
 
 def test_keys_generated_as_in_the_guide_are_not_weak(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def hinted(language: Language, raw: RawResult, files: int = 1) -> Diagnostic:
     return with_hints(result, raw, LIMITS, language, files=files, image="team:1").diagnostics[0]
 
 
-def said(message: str, language: Language = PYTHON) -> str:
+def hinted_text(message: str, language: Language = PYTHON) -> str:
     """Return the message with hints, for a file that ran to its end."""
     payload = CompiledFile((), (Diagnostic(message, "a"),)).encode()
     return hinted(language, RawResult("a", CompileOutcome.OK, payload=payload)).message
@@ -99,21 +99,21 @@ def said(message: str, language: Language = PYTHON) -> str:
     ],
 )
 def test_message_about_a_limit_is_followed_by_property_and_value(message: str, limits: list[str]) -> None:
-    text = said(message)
+    text = hinted_text(message)
     assert text.startswith(f"{message} (the sandbox allows ")
     assert all(limit in text for limit in limits)
     assert "an operator can raise" in text
 
 
 def test_memory_limit_of_a_jar_is_that_of_its_container() -> None:
-    text = said("class A: OutOfMemoryError: Java heap space", JAVA)
+    text = hinted_text("class A: OutOfMemoryError: Java heap space", JAVA)
     assert text.endswith(
         "(the sandbox allows kiok.sandbox.memory.bytes = 536870912; an operator can raise it)"
     )
 
 
 def test_hint_comes_before_the_frames_of_a_traceback() -> None:
-    first, second = said("MemoryError\n  at a.py:3 in f").split("\n")
+    first, second = hinted_text("MemoryError\n  at a.py:3 in f").split("\n")
     assert "kiok.sandbox.memory.bytes" in first
     assert second == "  at a.py:3 in f"
 
@@ -128,7 +128,7 @@ def test_hint_comes_before_the_frames_of_a_traceback() -> None:
     ],
 )
 def test_message_about_no_limit_is_unchanged(message: str) -> None:
-    assert said(message, JAVA) == message
+    assert hinted_text(message, JAVA) == message
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_container_deadline_is_named_only_if_files_may_exceed_it(
 
 def test_missing_module_is_reported_with_the_image() -> None:
     missing = "the module cannot be imported: ModuleNotFoundError: No module named 'x' (looked in y)"
-    first, second = said(f"{missing}\n  at a.py:1 in f").split("\n")
+    first, second = hinted_text(f"{missing}\n  at a.py:1 in f").split("\n")
     assert first == f"{missing}; if it is a package, it must be added to the sandbox image team:1"
     assert second == "  at a.py:1 in f"
 

@@ -60,6 +60,6 @@ def test_short_words_name_a_step_only_if_it_is_regular(step: int) -> None:
     schedule = f"*/{step} * * * *"
     times = next_times(schedule, NOW, 100)
     gaps = {(later - earlier).total_seconds() / 60 for earlier, later in pairwise(times)}
-    said = re.fullmatch(r"every (?:(\d+) )?minutes?", short_words(schedule))
-    assert (gaps == {step}) == bool(said)
-    assert said is None or int(said[1] or 1) == step
+    output = re.fullmatch(r"every (?:(\d+) )?minutes?", short_words(schedule))
+    assert (gaps == {step}) == bool(output)
+    assert output is None or int(output[1] or 1) == step

@@ -9,8 +9,8 @@ from kiok.server import service
 
 
 def test_signal_right_after_the_start_stops_the_service() -> None:
-    said: list[str] = []
+    output: list[str] = []
     before = signal.getsignal(signal.SIGTERM)
-    status = service.run({}, say=said.append, announce=lambda: os.kill(os.getpid(), signal.SIGTERM))
-    assert (status, said) == (0, ["stopping"])
+    status = service.run({}, say=output.append, announce=lambda: os.kill(os.getpid(), signal.SIGTERM))
+    assert (status, output) == (0, ["stopping"])
     assert signal.getsignal(signal.SIGTERM) is before

@@ -154,14 +154,14 @@ def test_output_of_a_command_escapes_text_and_keeps_its_style() -> None:
     class Command(BaseCommand):
         __module__ = "kiok.test"
 
-    said, failed = io.StringIO(), io.StringIO()
-    command = Command(stdout=said, stderr=failed)  # type: ignore[arg-type]
+    output, failed = io.StringIO(), io.StringIO()
+    command = Command(stdout=output, stderr=failed)  # type: ignore[arg-type]
     failed.isatty = lambda: True  # type: ignore[method-assign]
     command.stderr.style_func = lambda text: f"\x1b[1m{text}\x1b[0m"
     make_printable(command)
     command.stdout.write(ALL)
     command.stderr.write(ALL)
-    assert not acts(said.getvalue())
+    assert not acts(output.getvalue())
     assert failed.getvalue().startswith("\x1b[1m\\x1b[2J")
     assert not acts(failed.getvalue().removeprefix("\x1b[1m").replace("\x1b[0m", ""))
 

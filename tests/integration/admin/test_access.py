@@ -120,11 +120,11 @@ def probes(model: type[Model], word: str, rows: Rows | None) -> Iterator[str]:
 def test_no_list_query_reveals_rows_of_another_group(route: str, vera: Client, theirs: Rows) -> None:
     of_them = probes(model_of(route), theirs.word, theirs)
     of_none = probes(model_of(route), NOBODY, None)
-    for asked, otherwise in zip(of_them, of_none, strict=True):
+    for requested, otherwise in zip(of_them, of_none, strict=True):
         answered, expected = (
-            without(theirs, ask(vera, "get", f"{route}?{query}")) for query in (asked, otherwise)
+            without(theirs, ask(vera, "get", f"{route}?{query}")) for query in (requested, otherwise)
         )
-        assert answered == expected, (route, asked)
+        assert answered == expected, (route, requested)
     for query in (
         "_facets=True",
         "_popup=1",
@@ -152,15 +152,15 @@ def test_neither_search_nor_filters_of_the_other_pages_tell(vera: Client, theirs
 
 
 def test_no_autocompletion_tells_of_another_group_s(vera: Client, theirs: Rows) -> None:
-    asked = 0
+    requested = 0
     for model in admin.site._registry:
         for field in model._meta.get_fields():
             if isinstance(field, ForeignKey | ManyToManyField):
                 about = f"app_label={model._meta.app_label}&model_name={model._meta.model_name}"
                 shown = ask(vera, "get", f"/admin/autocomplete/?{about}&field_name={field.name}&term=")
                 assert not theirs.tells(shown), (model, field)
-                asked += "results" in shown
-    assert asked  # some answer at all
+                requested += "results" in shown
+    assert requested  # some answer at all
 
 
 @pytest.mark.parametrize("across", ["0", "1"])

@@ -142,7 +142,7 @@ def test_an_accepted_host_key_is_recorded_at_connection_and_repository(
 
     assert connection_test_tasks.accept(row.pk, presented, ada.pk)["refused"] is False
 
-    assert sorted((to, presented in said, "connection deploy" in said) for _, to, said in log()) == [
+    assert sorted((to, presented in output, "connection deploy" in output) for _, to, output in log()) == [
         ("deploy", True, False),
         ("zebra", True, True),
     ]
@@ -184,10 +184,10 @@ def test_the_log_has_changes_of_groups_and_their_members(browser: Client, ada: U
         is_staff="on",
         groups=[group.pk],
     )
-    said = [message.lower() for *_, message in log()]
-    assert said[0] == "added."
-    assert "permissions" in said[1]
-    assert "teams" in said[2]
+    output = [message.lower() for *_, message in log()]
+    assert output[0] == "added."
+    assert "permissions" in output[1]
+    assert "teams" in output[2]
 
 
 def test_the_log_is_read_only_and_blocks_deletion_of_its_accounts(browser: Client, ada: User) -> None:

@@ -110,7 +110,7 @@ def test_a_disabled_channel_gets_no_test_notification(root: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "says"),
+    ("fields", "message"),
     [
         ({"url": "https://10.0.0.1/"}, "private"),
         ({"url": ""}, "Enter the URL, or choose a connection that has a webhookUrl"),
@@ -128,11 +128,11 @@ def test_a_disabled_channel_gets_no_test_notification(root: Client) -> None:
     ],
 )
 def test_validation_errors_of_a_channel_are_shown_at_their_fields(
-    fields: dict[str, str], says: str, root: Client
+    fields: dict[str, str], message: str, root: Client
 ) -> None:
     Connection.objects.create(id="empty")
     Connection.objects.create(id="whole").set_properties({"webhookUrl": "https://127.0.0.1/secret"})
-    assert says in errors(root.post(f"{LIST}add/", form(**fields)))
+    assert message in errors(root.post(f"{LIST}add/", form(**fields)))
     assert not NotificationChannel.objects.exists()
 
 

@@ -133,9 +133,9 @@ def test_the_actions_pause_many_with_one_reason_and_resume_them(
     left = Repository.objects.create(name="left", url=repository.url)
     chosen = {"_selected_action": [str(repository.pk), str(declared.pk)]}
 
-    asked = browser.post(LIST, {"action": "pause_selected", **chosen}).content.decode()
-    assert "Reason" in asked
-    assert "declared" in asked
+    requested = browser.post(LIST, {"action": "pause_selected", **chosen}).content.decode()
+    assert "Reason" in requested
+    assert "declared" in requested
     refused = browser.post(LIST, {"action": "pause_selected", **chosen, "reason": " "}).content.decode()
     assert "Enter a reason for the pause" in refused
     assert not Repository.objects.filter(paused_at__isnull=False).exists()

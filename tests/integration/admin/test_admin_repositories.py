@@ -96,8 +96,8 @@ def test_removal_names_the_dags_and_keeps_history_without_the_remote(
     if many:
         address, form = LIST, {"action": "delete_selected", "_selected_action": [str(repository.pk)]}
 
-    asked = browser.post(address, form) if many else browser.get(address)
-    assert "team/a.yaml" in asked.content.decode()
+    requested = browser.post(address, form) if many else browser.get(address)
+    assert "team/a.yaml" in requested.content.decode()
     assert Dag.objects.count() == 1
     done = browser.post(address, {**form, "post": "yes"}, follow=True)
 
@@ -172,9 +172,9 @@ def test_removal_works_while_the_server_is_down(
     ssh_server.stop()
     assert sync_repository(row.pk, SyncOptions(wait=True)).reason == "network"
 
-    asked = browser.get(f"{LIST}{row.pk}/delete/").content.decode()
-    assert "This also deletes its 1 DAG" in asked
-    assert "1 run and 1 version of its DAGs are kept" in asked
+    requested = browser.get(f"{LIST}{row.pk}/delete/").content.decode()
+    assert "This also deletes its 1 DAG" in requested
+    assert "1 run and 1 version of its DAGs are kept" in requested
     browser.post(f"{LIST}{row.pk}/delete/", {"post": "yes"})
 
     assert not Repository.objects.exists()

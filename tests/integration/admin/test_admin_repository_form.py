@@ -114,7 +114,7 @@ def connections(transactional_db: None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "field", "said"),
+    ("changes", "field", "message"),
     [
         ({"name": "Team A"}, "name", "Use 1 to 63 of"),
         ({"name": "taken"}, "name", "already exists"),
@@ -148,7 +148,7 @@ def test_each_field_shows_its_error_while_typing_and_on_saving(
     connections: None,
     changes: dict[str, str],
     field: str,
-    said: str,
+    message: str,
 ) -> None:
     Repository.objects.create(name="taken", url=repository.url)
     before = list(Repository.objects.values())
@@ -160,7 +160,7 @@ def test_each_field_shows_its_error_while_typing_and_on_saving(
         address = f"{LIST}check-form/" if is_new else f"{LIST}{repository.pk}/check-form/"
         reported = browser.post(address, form).json()["errors"]
         assert list(reported) == [field], reported
-        assert said in reported[field][0]
+        assert message in reported[field][0]
         saved = browser.post(f"{LIST}add/" if is_new else page(repository), form)
         assert saved.context["adminform"].form.errors == reported
         assert "pw@" not in saved.content.decode()

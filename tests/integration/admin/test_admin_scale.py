@@ -49,14 +49,14 @@ def ask_all() -> dict[str, Asked]:
     client = Client()
     client.force_login(User.objects.create_superuser("ada"))
     keys = admin_rows.keys()
-    asked = {}
+    requested = {}
     for page in admin_pages.pages(
         lambda model: keys[model._meta.label], {"name": "r00001", "uid": keys["metadata.Dag"]}
     ):
         for query in queries_of(page):
             where = f"{page.name} {page.address if page.name == 'app_list' else ''}{query}"
-            asked[where] = ask(client, page.address + query.replace("last", last(page)))
-    return asked
+            requested[where] = ask(client, page.address + query.replace("last", last(page)))
+    return requested
 
 
 def queries_of(page: admin_pages.Page) -> Iterator[str]:
@@ -104,11 +104,13 @@ def test_no_page_makes_more_queries_for_many_rows_than_for_few(
     few_and_many: list[dict[str, Asked]],
 ) -> None:
     few, many = few_and_many
-    assert {name: asked.queries for name, asked in many.items()} == {
-        name: asked.queries for name, asked in few.items()
+    assert {name: requested.queries for name, requested in many.items()} == {
+        name: requested.queries for name, requested in few.items()
     }
 
 
 def test_every_page_answers_over_many_rows(few_and_many: list[dict[str, Asked]]) -> None:
     _, many = few_and_many
-    assert [name for name, asked in many.items() if asked.status not in (200, 302, 403, 404, 405)] == []
+    assert [
+        name for name, requested in many.items() if requested.status not in (200, 302, 403, 404, 405)
+    ] == []

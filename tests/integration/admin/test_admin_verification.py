@@ -64,7 +64,7 @@ def test_entered_settings_are_stored_and_make_the_repository_due(
 
 
 @pytest.mark.parametrize(
-    ("changes", "field", "says"),
+    ("changes", "field", "message"),
     [
         ({"verify": "commit"}, "verify_keys", "Choose the connection with the trusted keys"),
         ({"verify": "tag", "verify_keys": "team-keys"}, "verify", "This ref is not a tag"),
@@ -73,10 +73,15 @@ def test_entered_settings_are_stored_and_make_the_repository_due(
     ],
 )
 def test_errors_of_signature_settings_are_shown_at_their_fields(
-    browser: Client, repository: Repository, keys: Connection, changes: dict[str, str], field: str, says: str
+    browser: Client,
+    repository: Repository,
+    keys: Connection,
+    changes: dict[str, str],
+    field: str,
+    message: str,
 ) -> None:
     shown = browser.post(page(repository), form(repository, **changes))
-    assert says in str(shown.context["adminform"].form.errors[field])
+    assert message in str(shown.context["adminform"].form.errors[field])
     assert "errorlist" in shown.content.decode()
     assert Repository.objects.get().verify == "off"
 

@@ -99,7 +99,7 @@ def test_a_superuser_makes_tokens_for_a_service_account_and_removes_any(
 
 
 @pytest.mark.parametrize(
-    ("form", "said"),
+    ("form", "message"),
     [
         ({"days": "366"}, "less than or equal to 365"),
         ({"days": "0"}, "greater than or equal to 1"),
@@ -108,8 +108,8 @@ def test_a_superuser_makes_tokens_for_a_service_account_and_removes_any(
         ({"name": " "}, "This field is required"),
     ],
 )
-def test_a_form_that_is_wrong_makes_no_token(form: dict[str, Any], said: str, vera: Client) -> None:
-    assert said in vera.post(f"{LIST}add/", {**FORM, **form}).content.decode()
+def test_a_form_that_is_wrong_makes_no_token(form: dict[str, Any], message: str, vera: Client) -> None:
+    assert message in vera.post(f"{LIST}add/", {**FORM, **form}).content.decode()
     assert not ApiToken.objects.exists()
 
 

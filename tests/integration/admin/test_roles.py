@@ -35,7 +35,7 @@ LEFT_OUT = {"autocomplete": "answers 403 without its parameters; test_access.py 
 
 
 @dataclass(frozen=True)
-class Asked:
+class Attempted:
     """A request: its name in the table, the page, and for an operation of the API its path, method and description."""
 
     name: str
@@ -58,7 +58,7 @@ class Person:
 class World:
     """The requests, the users by role, and the rows that the requests are for."""
 
-    requests: list[Asked]
+    requests: list[Attempted]
     people: dict[str, Person]
     repository: Repository
     keys: dict[str, Any]  # of the rows in the addresses, by the model's label
@@ -104,7 +104,7 @@ def _person(name: str, role: Group, team: Group) -> Person:
     return Person(user, client, token, Api(text))
 
 
-def _requests(pages: list[admin_pages.Page]) -> Iterator[Asked]:
+def _requests(pages: list[admin_pages.Page]) -> Iterator[Attempted]:
     root = User.objects.create_superuser("root")
     client = Client()
     client.force_login(root)
@@ -113,14 +113,14 @@ def _requests(pages: list[admin_pages.Page]) -> Iterator[Asked]:
             continue
         is_button = client.get(page.address).status_code == 405
         if not is_button:
-            yield Asked(f"GET {page.name}", page)
+            yield Attempted(f"GET {page.name}", page)
         if is_button or page.name.endswith(("_add", "_change", "_delete", "password_change")):
-            yield Asked(f"POST {page.name}", page)
+            yield Attempted(f"POST {page.name}", page)
         if page.is_list:
             for action in _actions(page, root):
-                yield Asked(f"ACTION {page.name} {action}", page, action)
+                yield Attempted(f"ACTION {page.name} {action}", page, action)
     for path, method, described in operations():
-        yield Asked(f"API {described['operationId']}", operation=(path, method, described))
+        yield Attempted(f"API {described['operationId']}", operation=(path, method, described))
 
 
 def _actions(page: admin_pages.Page, user: User) -> list[str]:
@@ -132,28 +132,30 @@ def _actions(page: admin_pages.Page, user: User) -> list[str]:
     return [*admin.site.get_model_admin(page.model).get_actions(request)]
 
 
-def may(world: World, person: Person, asked: Asked) -> bool:
+def may(world: World, person: Person, attempted: Attempted) -> bool:
     """Send the request, and return whether it was allowed."""
-    if asked.operation is not None:
-        answer = call(person.api, *asked.operation, world.repository, "open")
-        assert answer.status_code < 500, asked.name
+    if attempted.operation is not None:
+        answer = call(person.api, *attempted.operation, world.repository, "open")
+        assert answer.status_code < 500, attempted.name
         refused = answer.status_code == 403
-        assert not refused or answer.json()["type"] == "urn:kiok:problem:permission", asked.name
+        assert not refused or answer.json()["type"] == "urn:kiok:problem:permission", attempted.name
         return not refused
-    assert asked.page is not None
-    address = asked.page.address
-    if asked.page.model is ApiToken:
+    assert attempted.page is not None
+    address = attempted.page.address
+    if attempted.page.model is ApiToken:
         address = address.replace(f"/{world.keys['gitsync.ApiToken']}/", f"/{person.token.pk}/")
-    if asked.action:
-        assert asked.page.model is not None
-        chosen = [str(world.keys[asked.page.model._meta.label])]
-        person.client.post(address, {**FORM, "action": asked.action, "_selected_action": chosen})
-        return asked.action in _actions(asked.page, User.objects.get(pk=person.user.pk))
+    if attempted.action:
+        assert attempted.page.model is not None
+        chosen = [str(world.keys[attempted.page.model._meta.label])]
+        person.client.post(address, {**FORM, "action": attempted.action, "_selected_action": chosen})
+        return attempted.action in _actions(attempted.page, User.objects.get(pk=person.user.pk))
     answer = (
-        person.client.get(address) if asked.name.startswith("GET ") else person.client.post(address, FORM)
+        person.client.get(address) if attempted.name.startswith("GET ") else person.client.post(address, FORM)
     )
-    assert answer.status_code < 500, asked.name
-    if asked.name.endswith("_history"):  # of a row that the user may not see, it redirects to the front page
+    assert answer.status_code < 500, attempted.name
+    if attempted.name.endswith(
+        "_history"
+    ):  # of a row that the user may not see, it redirects to the front page
         return answer.status_code == 200
     return answer.status_code != 403
 
@@ -161,7 +163,7 @@ def may(world: World, person: Person, asked: Asked) -> bool:
 def test_the_table_names_every_page_action_and_operation_once(world: World) -> None:
     listed = Counter(name for row in TABLE for name in row.requests)
     assert [name for name, count in listed.items() if count > 1] == []
-    assert {*listed} == {asked.name for asked in world.requests}
+    assert {*listed} == {attempted.name for attempted in world.requests}
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -172,14 +174,14 @@ def test_a_role_may_do_what_the_table_says(role: str, world: World) -> None:
     refused = [one for one in world.requests if one.name not in allowed_names]
 
     before = _tables()
-    assert [asked.name for asked in refused if may(world, person, asked)] == []
+    assert [attempted.name for attempted in refused if may(world, person, attempted)] == []
     assert _tables() == before  # what was refused changed nothing
 
     denied = []
-    for asked in allowed:
+    for attempted in allowed:
         with transaction.atomic():
-            if not may(world, person, asked):
-                denied.append(asked.name)
+            if not may(world, person, attempted):
+                denied.append(attempted.name)
             transaction.set_rollback(True)
     assert denied == []
 

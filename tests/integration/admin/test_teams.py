@@ -193,8 +193,8 @@ def test_a_role_cannot_own_a_repository_or_channel(ours: Rows) -> None:
     answer = api("POST", "repositories", body)
     assert answer.status_code == 422
     assert "No group 'Operator'" in answer.json()["errors"][0]["message"]
-    said = api.ok("")
-    assert (said["groups"], said["roles"]) == (["aardvark group"], ["Operator"])
+    output = api.ok("")
+    assert (output["groups"], output["roles"]) == (["aardvark group"], ["Operator"])
 
 
 # An Operator and the values of connections.

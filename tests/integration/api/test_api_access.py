@@ -149,8 +149,8 @@ def test_connections_and_names_can_be_taken_as_in_the_admins_form(
     for key in ("credentialConnectionId", "verifyConnectionId", "webhookSecretConnectionId"):
         answers = [api("PATCH", path, {key: name}) for name in ("of-theirs", "no-such")]
         assert [answer.status_code for answer in answers] == [422, 422]
-        said = {answer.content.decode().replace("of-theirs", "no-such") for answer in answers}
-        assert len(said) == 1  # not whether it is there
+        output = {answer.content.decode().replace("of-theirs", "no-such") for answer in answers}
+        assert len(output) == 1  # not whether it is there
     taken = api("PATCH", path, {"credentialConnectionId": "free"})
     assert taken.status_code == 200, taken.content
     user.user_permissions.remove(Permission.objects.get(codename="view_connection"))
@@ -208,13 +208,17 @@ def test_the_admins_session_is_no_token(transactional_db: None) -> None:
 def test_me_shows_the_scopes_of_the_token(transactional_db: None) -> None:
     user = make_user("vera", "view_repository", groups=["a"])
     token, row = make_token(user, scopes=["read"], name="ci")
-    said = Api(token).ok("/api/v1/")
-    assert (said["user"], said["groups"], said["permissions"]) == ("vera", ["a"], ["gitsync.view_repository"])
-    assert said["token"]["name"] == "ci"
-    assert said["token"]["scopes"] == ["read"]
-    assert said["token"]["start"] == token[:11]
-    assert said["token"]["expiresAt"].startswith(row.expires_at.isoformat()[:19])
-    assert token not in str(said)
+    output = Api(token).ok("/api/v1/")
+    assert (output["user"], output["groups"], output["permissions"]) == (
+        "vera",
+        ["a"],
+        ["gitsync.view_repository"],
+    )
+    assert output["token"]["name"] == "ci"
+    assert output["token"]["scopes"] == ["read"]
+    assert output["token"]["start"] == token[:11]
+    assert output["token"]["expiresAt"].startswith(row.expires_at.isoformat()[:19])
+    assert token not in str(output)
 
 
 def test_the_last_use_is_written_at_most_once_a_minute(transactional_db: None) -> None:

@@ -83,8 +83,8 @@ def test_who_may_not_view_runs_learns_nothing_about_them(scheduled: None) -> Non
     api = Api(make_token(make_user("vera", "view_dag", groups=["a"]))[0])
     assert {item["lastRun"] for item in api.ok("dags")["items"]} == {None}
     assert api.ok("dag", uid="team/daily.yaml")["lastRun"] is None
-    asked: list[dict[str, str]] = [{"lastRun": "FAILED"}, {"sort": "lastRun"}, {"sort": "-lastRun"}]
-    for query in asked:
+    requested: list[dict[str, str]] = [{"lastRun": "FAILED"}, {"sort": "lastRun"}, {"sort": "-lastRun"}]
+    for query in requested:
         answer = api.get("dags", **query)
         assert (answer.status_code, answer.json()["type"]) == (403, "urn:kiok:problem:permission")
         assert "metadata.view_dagrun" in answer.json()["detail"]

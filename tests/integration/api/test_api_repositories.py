@@ -75,7 +75,7 @@ def test_the_fields_are_those_of_the_admins_form() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sent", "field", "said"),
+    ("sent", "field", "message"),
     [
         ({"url": "https://ada:hunter2hunter2@127.0.0.1/x.git"}, "url", "connection"),
         ({"url": "https://10.0.0.1/x.git"}, "url", "10.0.0.1"),
@@ -101,7 +101,7 @@ def test_the_fields_are_those_of_the_admins_form() -> None:
     ],
 )
 def test_validation_errors_are_returned_per_field_and_nothing_is_written(
-    sent: dict[str, Any], field: str, said: str, api: Api
+    sent: dict[str, Any], field: str, message: str, api: Api
 ) -> None:
     Repository.objects.create(name="taken", url=URL)
     Repository.objects.create(name="there", url=URL)
@@ -112,7 +112,7 @@ def test_validation_errors_are_returned_per_field_and_nothing_is_written(
         answer = api(method, path, body)
         assert answer.status_code == (422 if field else 400)
         if field:
-            assert said in errors(answer)[field]
+            assert message in errors(answer)[field]
         assert "hunter2" not in answer.content.decode()
     assert sorted(Repository.objects.values_list("name", "url", "interval_ms")) == [
         ("taken", URL, None),
@@ -165,8 +165,8 @@ def test_a_declared_repository_can_only_be_paused_on_the_page(api: Api) -> None:
     assert "moving house" in answer.json()["detail"]
     assert api("POST", "repositories/team/resume").json()["paused"] is None
     assert api("POST", "repositories/team/resume").status_code == 200
-    said = [entry.get_change_message() for entry in LogEntry.objects.order_by("pk")]
-    assert said == ["Paused: moving house", "Resumed."]
+    output = [entry.get_change_message() for entry in LogEntry.objects.order_by("pk")]
+    assert output == ["Paused: moving house", "Resumed."]
     Repository.objects.update(enabled=False)
     for action in ("sync", "dry-run"):
         answer = api("POST", f"repositories/team/{action}", {})

@@ -94,8 +94,8 @@ def test_a_push_is_synced_and_the_answer_is_the_result_also_when_it_fails(
     graph = api.ok("dag/graph", uid="team/a.yaml")
     assert [node["id"] for node in graph["nodes"]] == ["a"]
     assert api.ok("dag", uid="team/a.yaml")["source"] == yaml_dag("a")
-    said = [entry.get_change_message() for entry in LogEntry.objects.order_by("pk")]
-    assert said[:4] == [
+    output = [entry.get_change_message() for entry in LogEntry.objects.order_by("pk")]
+    assert output[:4] == [
         "Requested a dry run.",
         "Requested a sync.",
         "Requested a sync.",
@@ -145,9 +145,9 @@ def test_a_lost_result_and_a_failed_worker_are_reported(api: Api, repository: Re
     QueuedSync.objects.all().delete()
     assert api.ok(sync["Location"])["result"]["outcome"] == "unknown"
     assert api.get(dry["Location"]).status_code == 404
-    said = api.get(failed["Location"])
-    assert said.json()["state"] == "failed"
-    assert "hunter2" not in said.content.decode()
+    output = api.get(failed["Location"])
+    assert output.json()["state"] == "failed"
+    assert "hunter2" not in output.content.decode()
 
 
 def test_a_paused_repository_has_dry_runs(api: Api, repository: Repository) -> None:

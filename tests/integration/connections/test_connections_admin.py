@@ -46,7 +46,7 @@ def test_a_connection_is_added_with_its_properties(admin_client: Client) -> None
 
 
 @pytest.mark.parametrize(
-    ("changes", "says"),
+    ("changes", "message"),
     [
         ("token= abc", "'token' begins with a space"),
         ("token=abc ", "'token' ends with a space"),
@@ -70,11 +70,11 @@ def test_a_connection_is_added_with_its_properties(admin_client: Client) -> None
     ],
 )
 def test_a_value_that_git_could_not_use_is_refused_by_the_form(
-    admin_client: Client, changes: str, says: str
+    admin_client: Client, changes: str, message: str
 ) -> None:
     answer = admin_client.post(ADD, fields(changes=changes))
     (error,) = answer.context["adminform"].form.errors["changes"]
-    assert says in error
+    assert message in error
     assert "Enter all lines again" in error
     assert "hunter22" not in answer.content.decode()
     assert not Connection.objects.exists()
@@ -224,7 +224,7 @@ def test_the_text_is_read(text: str, values: dict[str, str], remove: set[str]) -
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         ("a=1\nhunter2", "line 2: expected name=value"),
         ("=hunter2", "line 1: expected name=value"),
@@ -237,8 +237,8 @@ def test_the_text_is_read(text: str, values: dict[str, str], remove: set[str]) -
         ("-hunter 2=x", "line 1: to remove a property, write -name"),
     ],
 )
-def test_a_mistake_in_the_text_names_its_line_and_no_value(text: str, says: str) -> None:
+def test_a_mistake_in_the_text_names_its_line_and_no_value(text: str, message: str) -> None:
     with pytest.raises(InvalidProperty) as caught:
         property_text.parse(text)
-    assert says in str(caught.value)
+    assert message in str(caught.value)
     assert "hunter" not in str(caught.value)

@@ -100,9 +100,9 @@ def test_a_reencryption_killed_midway_keeps_whole_batches_and_is_resumed() -> No
     Connection.objects.get(pk="c110").update_properties({"token": "edited"})
     Connection.objects.get(pk="c111").update_properties({"added": "x"})
 
-    said = rotate_key("--reencrypt-only")
+    output = rotate_key("--reencrypt-only")
 
-    assert "69 connections re-encrypted, 51 were already current" in said
+    assert "69 connections re-encrypted, 51 were already current" in output
     assert set(map(frozenset, versions().values())) == {frozenset({2})}
     DataKey.objects.filter(version=1).delete()
     expected = {f"c{n:03}": {"token": f"token {n}"} for n in range(120)}
@@ -171,12 +171,12 @@ def test_a_new_master_key_opens_everything_and_the_old_one_nothing() -> None:
     make("two", token="2")
     sealed = {row.pk: row.sealed for row in Connection.objects.all()}
 
-    said = rotate_master_key()
+    output = rotate_master_key()
 
-    assert "2 data keys rewrapped, 0 were already current" in said
-    assert "set KIOK_MASTER_KEY" in said
-    assert "KIOK_NEW_MASTER_KEY" in said
-    assert NEW not in said
+    assert "2 data keys rewrapped, 0 were already current" in output
+    assert "set KIOK_MASTER_KEY" in output
+    assert "KIOK_NEW_MASTER_KEY" in output
+    assert NEW not in output
     with override_settings(KIOK_MASTER_KEY=lambda: NEW):
         assert (properties_of("one"), properties_of("two")) == ({"token": "1"}, {"token": "2"})
         make("three", token="3")
@@ -224,7 +224,7 @@ def test_a_killed_rotation_leaves_all_keys_under_the_old_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "says"),
+    ("old", "new", "message"),
     [
         (OLD, None, "no new master key: set the environment variable KIOK_NEW_MASTER_KEY"),
         (OLD, "x" * 31, "KIOK_NEW_MASTER_KEY has 31 characters; it needs 32"),
@@ -235,13 +235,13 @@ def test_a_killed_rotation_leaves_all_keys_under_the_old_one() -> None:
     ],
 )
 def test_unusable_master_keys_change_nothing_and_are_distinguished(
-    old: str | None, new: str | None, says: str
+    old: str | None, new: str | None, message: str
 ) -> None:
     make("one", token="1")
     before = list(DataKey.objects.order_by("pk").values())
     with pytest.raises(CommandError) as caught:
         rotate_master_key(new, old)
-    assert says in str(caught.value)
+    assert message in str(caught.value)
     assert "Nothing has changed" in str(caught.value)
     assert list(DataKey.objects.order_by("pk").values()) == before
     for key in (old, new):
@@ -255,9 +255,9 @@ def test_after_the_loss_of_the_master_key_connections_can_be_reentered() -> None
     with override_settings(KIOK_MASTER_KEY=lambda: NEW):
         with pytest.raises(MasterKeyWrong):
             Connection.objects.get(pk="git").update_properties({"password": "new password"})
-        said = rotate_key("--master-key-lost")
-        assert "2 data keys discarded, data key 3 is active" in said
-        assert "enter the properties of git again\nenter the properties of hook again\n" in said
+        output = rotate_key("--master-key-lost")
+        assert "2 data keys discarded, data key 3 is active" in output
+        assert "enter the properties of git again\nenter the properties of hook again\n" in output
         with pytest.raises(Tampered, match="enter it again"):
             properties_of("hook")
         Connection.objects.get(pk="git").update_properties({"username": "deploy", "password": "new password"})
@@ -304,7 +304,7 @@ def test_a_data_key_made_during_a_rotation_is_under_the_new_master_key() -> None
 
 
 @pytest.mark.parametrize(
-    ("key", "says"),
+    ("key", "message"),
     [
         (None, "no master key: set the environment variable KIOK_MASTER_KEY"),
         ("short", "KIOK_MASTER_KEY has 5 characters"),
@@ -313,7 +313,11 @@ def test_a_data_key_made_during_a_rotation_is_under_the_new_master_key() -> None
     ids=["missing", "too short", "wrong"],
 )
 def test_without_the_right_master_key_only_credentialed_repositories_fail(
-    key: str | None, says: str, work_repo: WorkRepo, repository: Repository, monkeypatch: pytest.MonkeyPatch
+    key: str | None,
+    message: str,
+    work_repo: WorkRepo,
+    repository: Repository,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})
     locked = Repository.objects.create(
@@ -329,7 +333,7 @@ def test_without_the_right_master_key_only_credentialed_repositories_fail(
     assert (good.state, good.created) == ("in_sync", ("team/a.yaml",))
     assert (failed.state, failed.reason) == ("failing", "credential")
     assert "'deploy'" in failed.message
-    assert says in failed.message
+    assert message in failed.message
 
     monkeypatch.setattr(settings, "KIOK_MASTER_KEY", lambda: OLD)
     assert sync_repository(locked.pk, SyncOptions(wait=True)).reason != "credential"

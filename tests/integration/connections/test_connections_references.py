@@ -50,7 +50,7 @@ def test_a_text_without_references_needs_no_database(
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         ("${conn.no.key}", "there is no connection 'no' (needed for its property 'key')"),
         ("${conn.db.pasword}", "connection 'db' has no property 'pasword'; did you mean 'password'?"),
@@ -62,12 +62,12 @@ def test_a_text_without_references_needs_no_database(
         ("${secret.empty}", "connection 'empty' has no property 'value'"),
     ],
 )
-def test_an_unknown_reference_names_connection_and_property_and_no_value(text: str, says: str) -> None:
+def test_an_unknown_reference_names_connection_and_property_and_no_value(text: str, message: str) -> None:
     make("db", password=SECRET)
     Connection.objects.create(id="empty", type=Connection.Type.SECRET)
     with pytest.raises(UnknownReference) as caught:
         references.resolve(f"x {text} ${{conn.db.password}}")
-    assert says in str(caught.value)
+    assert message in str(caught.value)
     assert SECRET not in str(caught.value)
 
 

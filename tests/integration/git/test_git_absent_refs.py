@@ -55,7 +55,7 @@ def _absent(mirror: Mirror, url: RemoteUrl, ref: str) -> GitError:
 
 class TestManyRefs:
     @pytest.mark.parametrize(
-        ("ref", "says"),
+        ("ref", "message"),
         [
             ("team/feature-01234", f"It has {MANY + 1} branches. Similar are 'team/feature-0"),
             ("Main", f"It has {MANY + 1} branches. Similar are 'main'"),
@@ -65,12 +65,12 @@ class TestManyRefs:
         ],
     )
     def test_a_missing_branch_among_20000_is_reported_with_the_nearest_name(
-        self, work_repo: WorkRepo, mirror: Mirror, ref: str, says: str
+        self, work_repo: WorkRepo, mirror: Mirror, ref: str, message: str
     ) -> None:
         _with_branches(work_repo, MANY)
         error = _absent(mirror, url_of(work_repo), ref)
         assert error.reason is GitReason.REF_MISSING
-        assert says in str(error).replace("Similar is ", "Similar are "), str(error)
+        assert message in str(error).replace("Similar is ", "Similar are "), str(error)
 
     def test_beyond_the_limit_of_refs_only_known_facts_are_reported(
         self, work_repo: WorkRepo, mirror: Mirror
@@ -152,15 +152,15 @@ class TestOtherAnswers:
             assert basic not in text
 
     @pytest.mark.parametrize(
-        ("media", "says"), [("application/json", "'application/json'"), ("", "without a media type")]
+        ("media", "message"), [("application/json", "'application/json'"), ("", "without a media type")]
     )
     def test_an_answer_that_is_not_git_is_reported(
-        self, https_server: HttpsServer, work_repo: WorkRepo, mirror: Mirror, media: str, says: str
+        self, https_server: HttpsServer, work_repo: WorkRepo, mirror: Mirror, media: str, message: str
     ) -> None:
         https_server.faults["dags.git"] = Fault.PAGE
         https_server.page, https_server.media = b"{}", media
         error = _absent(mirror, parse_url(https_server.url("dags.git")), "main")
-        assert (error.reason, says in str(error)) == (GitReason.NOT_GIT, True), str(error)
+        assert (error.reason, message in str(error)) == (GitReason.NOT_GIT, True), str(error)
 
     def test_an_empty_repository_of_a_git_server_is_none_of_these(
         self, https_server: HttpsServer, work_repo: WorkRepo, mirror: Mirror

@@ -68,7 +68,7 @@ def _failing(mirror: Mirror, url: RemoteUrl, credential: SshCredential | HttpCre
 
 
 @pytest.mark.parametrize(
-    ("fault", "reason", "says"),
+    ("fault", "reason", "message"),
     [
         (Fault.TOO_MANY_REQUESTS, GitReason.SERVER_ERROR, "429"),
         (Fault.UNAVAILABLE, GitReason.SERVER_ERROR, "503"),
@@ -83,7 +83,7 @@ def _failing(mirror: Mirror, url: RemoteUrl, credential: SshCredential | HttpCre
 def test_each_failure_has_its_reason_and_a_recovered_server_is_fetched(
     fault: Fault,
     reason: GitReason,
-    says: str,
+    message: str,
     settings: GitSettings,
     directory: Path,
     https_server: HttpsServer,
@@ -93,7 +93,7 @@ def test_each_failure_has_its_reason_and_a_recovered_server_is_fetched(
     mirror = _mirror(directory, settings)
     https_server.faults["dags.git"] = fault
     error = _failing(mirror, url, None)
-    assert (error.reason, says in str(error)) == (reason, True), str(error)
+    assert (error.reason, message in str(error)) == (reason, True), str(error)
     https_server.faults.clear()
     assert mirror.fetch(url, MAIN, None) == commit
     assert {entry.path for entry in mirror.tree(commit).entries} == {"a.yaml", "data.bin"}

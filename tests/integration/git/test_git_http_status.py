@@ -126,7 +126,7 @@ def test_a_status_in_answer_to_a_post_has_the_same_reason(
 
 
 @pytest.mark.parametrize(
-    ("status", "says"),
+    ("status", "message"),
     [
         (405, "HTTP 405 (Method Not Allowed)"),
         (422, "Check that the url is that of a git repository"),
@@ -137,10 +137,10 @@ def test_a_status_in_answer_to_a_post_has_the_same_reason(
     ],
 )
 def test_the_message_names_the_status_and_its_likely_cause(
-    https_server: HttpsServer, mirror: Mirror, url: RemoteUrl, status: int, says: str
+    https_server: HttpsServer, mirror: Mirror, url: RemoteUrl, status: int, message: str
 ) -> None:
     https_server.status = status
-    assert says in str(_failing(mirror, url))
+    assert message in str(_failing(mirror, url))
 
 
 @pytest.mark.parametrize(
@@ -168,11 +168,11 @@ def test_a_proxy_that_refuses_to_connect_has_its_own_reason(
         monkeypatch.setenv("https_proxy", proxy.url)
         commit = mirror.probe(url, MAIN, None)
         proxy.status = status
-        asked = len(https_server.requests)
+        requested = len(https_server.requests)
         error = _failing(mirror, url)
         assert (error.reason, f"HTTP {status}" in str(error)) == (reason, True), str(error)
         assert "secret" not in str(error)
-        assert len(https_server.requests) == asked
+        assert len(https_server.requests) == requested
         proxy.status = None
         assert mirror.probe(url, MAIN, None) == commit
 

@@ -36,7 +36,7 @@ def url(https_server: HttpsServer, work_repo: WorkRepo) -> RemoteUrl:
 
 
 @pytest.fixture
-def asked(https_server: HttpsServer) -> Callable[[], int]:
+def new_requests(https_server: HttpsServer) -> Callable[[], int]:
     """Return the number of requests for objects (or refs) since the last call."""
     seen = 0
 
@@ -51,42 +51,42 @@ def asked(https_server: HttpsServer) -> Callable[[], int]:
 
 class TestWithFilters:
     def test_the_wanted_objects_are_fetched_in_two_requests_and_no_others(
-        self, work_repo: WorkRepo, mirror: Mirror, url: RemoteUrl, asked: Callable[[], int]
+        self, work_repo: WorkRepo, mirror: Mirror, url: RemoteUrl, new_requests: Callable[[], int]
     ) -> None:
         commit = work_repo.publish(FILES)
         assert mirror.fetch(url, MAIN, None, SCOPE) == commit
         # ls-refs and the commit; then, in one request, every file.
-        assert asked() == 3
+        assert new_requests() == 3
         assert contents(mirror, commit, SCOPE) == expected(FILES, WANTED)
         assert blobs_there(mirror, commit) == WANTED
-        assert asked() == 0
+        assert new_requests() == 0
 
     def test_five_hundred_files_are_one_request_too(
-        self, work_repo: WorkRepo, mirror: Mirror, url: RemoteUrl, asked: Callable[[], int]
+        self, work_repo: WorkRepo, mirror: Mirror, url: RemoteUrl, new_requests: Callable[[], int]
     ) -> None:
         files: dict[str, str | bytes] = {f"team/dags/{n}.yaml": f"n: {n}\n" for n in range(500)}
         commit = work_repo.publish({**FILES, **files})
         mirror.fetch(url, MAIN, None, SCOPE)
-        assert asked() == 3
+        assert new_requests() == 3
         assert len(contents(mirror, commit, SCOPE)) == 500 + len(WANTED)
 
     def test_later_fetches_transfer_only_new_objects(
-        self, work_repo: WorkRepo, mirror: Mirror, url: RemoteUrl, asked: Callable[[], int]
+        self, work_repo: WorkRepo, mirror: Mirror, url: RemoteUrl, new_requests: Callable[[], int]
     ) -> None:
         work_repo.publish(FILES)
         mirror.fetch(url, MAIN, None, SCOPE)
-        asked()
+        new_requests()
         outside = work_repo.publish({"big/data.bin": os.urandom(50_000)})
         assert mirror.fetch(url, MAIN, None, SCOPE) == outside
-        assert asked() == 2, "no file that is wanted changed"
+        assert new_requests() == 2, "no file that is wanted changed"
         assert "big/data.bin" not in blobs_there(mirror, outside)
         inside = work_repo.publish({"team/dags/a.yaml": "dag: {id: a2}\n"})
         assert mirror.fetch(url, MAIN, None, SCOPE) == inside
-        assert asked() == 2, "a small file comes with its commit"
+        assert new_requests() == 2, "a small file comes with its commit"
         assert contents(mirror, inside, SCOPE)["team/dags/a.yaml"] == b"dag: {id: a2}\n"
         large = work_repo.publish({"team/dags/data.bin": os.urandom(50_000)})
         assert mirror.fetch(url, MAIN, None, SCOPE) == large
-        assert asked() == 3
+        assert new_requests() == 3
         assert len(contents(mirror, large, SCOPE)["team/dags/data.bin"]) == 50_000
         work_repo.git("mv", "big/data.bin", "team/dags/moved.bin")
         moved = work_repo.publish()
@@ -128,7 +128,7 @@ class TestWithFilters:
         assert contents(mirror, new, SCOPE) == {"team/dags/z.yaml": b"z"}
 
     def test_the_scope_can_change_while_the_mirror_is_kept(
-        self, work_repo: WorkRepo, mirror: Mirror, url: RemoteUrl, asked: Callable[[], int]
+        self, work_repo: WorkRepo, mirror: Mirror, url: RemoteUrl, new_requests: Callable[[], int]
     ) -> None:
         commit = work_repo.publish(FILES)
         everything = expected(FILES, set(FILES))
@@ -141,12 +141,12 @@ class TestWithFilters:
             SCOPE,
         ):
             assert mirror.fetch(url, MAIN, None, scope) == commit
-            asked()
+            new_requests()
             decide = scope.decider()
             assert contents(mirror, commit, scope) == {
                 path: content for path, content in everything.items() if decide(path)
             }
-            assert asked() == 0
+            assert new_requests() == 0
 
     def test_neither_url_nor_credential_is_stored(
         self, work_repo: WorkRepo, mirror: Mirror, url: RemoteUrl, https_server: HttpsServer
@@ -166,15 +166,15 @@ class TestWithFilters:
 class TestNeverAbsence:
     @pytest.mark.rule("failure.absence")
     def test_a_missing_file_is_an_error_and_git_does_not_fetch_it(
-        self, work_repo: WorkRepo, mirror: Mirror, url: RemoteUrl, asked: Callable[[], int]
+        self, work_repo: WorkRepo, mirror: Mirror, url: RemoteUrl, new_requests: Callable[[], int]
     ) -> None:
         commit = work_repo.publish(FILES)
         mirror.fetch(url, MAIN, None, SCOPE)
-        asked()
+        new_requests()
         with pytest.raises(GitTransientError, match=r"missing") as caught:
             mirror.tree(commit, parse_scope("big", ""))
         assert caught.value.reason is GitReason.MIRROR_BROKEN
-        assert asked() == 0
+        assert new_requests() == 0
         assert mirror.fetch(url, MAIN, None, SCOPE) == commit
         assert contents(mirror, commit, SCOPE) == expected(FILES, WANTED)
 

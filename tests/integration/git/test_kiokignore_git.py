@@ -158,7 +158,7 @@ def ask_git(tmp_path_factory: pytest.TempPathFactory) -> Ask:
         for path in PATHS:
             (root / str(number) / path).parent.mkdir(parents=True, exist_ok=True)
             (root / str(number) / path).touch()
-    asked = [
+    requested = [
         b"".join(f"{number}/{path}\0".encode() for path in (*PATHS, *FOLDERS)) for number in range(TREES)
     ]
 
@@ -171,7 +171,9 @@ def ask_git(tmp_path_factory: pytest.TempPathFactory) -> Ask:
         for file, text in files.items():
             file.write_bytes(text.encode())
         try:
-            answer = git("check-ignore", "--no-index", "-z", "--stdin", stdin=b"".join(asked[: len(trees)]))
+            answer = git(
+                "check-ignore", "--no-index", "-z", "--stdin", stdin=b"".join(requested[: len(trees)])
+            )
         finally:
             for file in files:
                 file.unlink()

@@ -37,9 +37,9 @@ for line in sys.stdin:
         sys.exit()
     os.close(writer)
     with open(reader) as file:
-        said = file.read()
+        output = file.read()
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    print(json.dumps([status, said]), flush=True)
+    print(json.dumps([status, output]), flush=True)
 """
 
 Manage = Callable[..., tuple[int, str]]
@@ -75,8 +75,8 @@ def manage(folder: Path) -> Iterator[Manage]:
         assert process.stdout is not None
         process.stdin.write(json.dumps(arguments) + "\n")
         process.stdin.flush()
-        status, said = json.loads(process.stdout.readline())
-        return status, said
+        status, output = json.loads(process.stdout.readline())
+        return status, output
 
     yield run
     process.communicate(timeout=600)

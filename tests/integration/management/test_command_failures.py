@@ -28,8 +28,8 @@ os.environ["DJANGO_SETTINGS_MODULE"] = entry.SETTINGS
 django.setup()  # what is logged at the start is no command's
 
 def run(words, stdout):
-    said = io.StringIO()
-    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(stdout):
+    output = io.StringIO()
+    with contextlib.redirect_stderr(output), contextlib.redirect_stdout(stdout):
         try:
             entry.main(["manage.py", *words])
             ended = 0
@@ -37,7 +37,7 @@ def run(words, stdout):
             ended = exc.code
         except Exception as exc:
             ended = type(exc).__name__
-    return ended, said.getvalue()
+    return ended, output.getvalue()
 
 told = {" ".join(words): run(words, io.StringIO()) for words in json.loads(sys.argv[1])}
 
@@ -85,17 +85,17 @@ def test_each_command_reports_a_lost_database_in_one_line(
         KIOK_BASE_DATA_DIR=str(tmp_path / "data"),
     )
     for command in commands:
-        status, said = found[" ".join(command)]
-        (line,) = said.splitlines()
+        status, output = found[" ".join(command)]
+        (line,) = output.splitlines()
         assert status == 1, line
         assert line.startswith("kiok: the database does not answer: connection failed"), line
         assert "Connection refused. Start it, or correct DATABASE_URL" in line
     assert found[" ".join(shown)][0] == "OperationalError"
 
     assert found["properties to nobody"] == [1, ""]
-    status, said = found["a defect"]
+    status, output = found["a defect"]
     assert status == 1
-    logged, line = said.splitlines()
+    logged, line = output.splitlines()
     assert (
         " CRITICAL kiok.server.entry: defect in this service: ZeroDivisionError | Traceback (most" in logged
     )
@@ -116,8 +116,8 @@ def test_each_command_reports_tables_of_another_version_with_a_remedy(tmp_path: 
             KIOK_BASE_DATA_DIR=str(tmp_path),
         )
     for command in commands:
-        status, said = found[" ".join(command)]
-        (line,) = said.splitlines()
+        status, output = found[" ".join(command)]
+        (line,) = output.splitlines()
         assert status == 1, line
         assert line.startswith('kiok: the database returned an error: relation "'), line
         assert line.endswith(
@@ -143,7 +143,7 @@ def test_the_web_server_reports_why_it_does_not_start_and_stays_stopped() -> Non
 
 
 @pytest.mark.parametrize(
-    ("error", "says"),
+    ("error", "message"),
     [
         (
             OSError(errno.ENOSPC, "No space left on device"),
@@ -160,10 +160,10 @@ def test_the_web_server_reports_why_it_does_not_start_and_stays_stopped() -> Non
         (OSError(errno.EACCES, "Permission denied", "/data/x"), "/data/x: Permission denied"),
     ],
 )
-def test_a_full_disk_is_no_defect(error: OSError, says: str) -> None:
+def test_a_full_disk_is_no_defect(error: OSError, message: str) -> None:
     failure = failures.told(error)
     assert failure
-    assert (failure.words, failure.status) == ((says,), failures.FAILED)
+    assert (failure.words, failure.status) == ((message,), failures.FAILED)
 
 
 def test_an_error_of_the_system_that_names_nothing_is_a_defect() -> None:

@@ -178,17 +178,17 @@ def test_a_missing_table_is_reported_by_each_check_that_needs_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ahead_seconds", "status", "says"),
+    ("ahead_seconds", "status", "message"),
     [
         (0.02, "ok", "20 ms difference"),
         (-3.0, "warn", "3.0 s behind"),
         (40.0, "fail", "40.0 s ahead of"),
     ],
 )
-def test_a_wrong_clock_is_reported(ahead_seconds: float, status: str, says: str) -> None:
+def test_a_wrong_clock_is_reported(ahead_seconds: float, status: str, message: str) -> None:
     found = outcome(database.judged_clock(ahead_seconds))
     assert found[0] == status
-    assert says in found[1]
+    assert message in found[1]
     assert database.clock().status is CheckStatus.OK
 
 

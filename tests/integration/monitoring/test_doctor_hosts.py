@@ -59,7 +59,7 @@ def test_the_engine_of_this_machine_passes_the_check(new_sandbox: None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "status", "says"),
+    ("change", "status", "message"),
     [
         ({}, "warn", "neither rootless nor with user namespaces"),
         ({"SecurityOptions": ["name=seccomp,profile=builtin", "name=rootless"]}, "ok", "seccomp, rootless"),
@@ -73,7 +73,7 @@ def test_the_engine_of_this_machine_passes_the_check(new_sandbox: None) -> None:
         ),
     ],
 )
-def test_the_properties_of_an_engine_are_checked(change: dict[str, Any], status: str, says: str) -> None:
+def test_the_properties_of_an_engine_are_checked(change: dict[str, Any], status: str, message: str) -> None:
     info = {
         **{
             "ServerVersion": "28.0.1",
@@ -85,11 +85,11 @@ def test_the_properties_of_an_engine_are_checked(change: dict[str, Any], status:
     }
     found = outcome(engine.judged(info, {"Version": "28.0.1"}))
     assert found[0] == status
-    assert says in found[1]
+    assert message in found[1]
 
 
 @pytest.mark.parametrize(
-    ("product", "version", "cgroups", "status", "says"),
+    ("product", "version", "cgroups", "status", "message"),
     [
         ("Engine", "19.03.15", "2", "fail", "Upgrade the engine to Docker Engine 20.10 or later."),
         ("Engine", "20.10.24", "2", "ok", "20.10.24, cgroup v2, seccomp, userns"),
@@ -105,7 +105,7 @@ def test_the_properties_of_an_engine_are_checked(change: dict[str, Any], status:
     ],
 )
 def test_each_engine_is_held_to_its_own_version_and_weaknesses_are_named(
-    product: str, version: str, cgroups: str, status: str, says: str
+    product: str, version: str, cgroups: str, status: str, message: str
 ) -> None:
     info = {
         **dict.fromkeys(("MemoryLimit", "SwapLimit", "PidsLimit", "CpuCfsQuota"), True),
@@ -114,7 +114,7 @@ def test_each_engine_is_held_to_its_own_version_and_weaknesses_are_named(
     }
     found = engine.judged(info, {"Version": version, "Components": [{"Name": product, "Version": version}]})
     assert found.status.value == status
-    assert says in f"{found.detail} {found.remedy}"
+    assert message in f"{found.detail} {found.remedy}"
 
 
 def test_missing_images_and_those_of_another_version_are_reported(

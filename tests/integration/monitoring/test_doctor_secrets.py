@@ -77,7 +77,7 @@ def test_secrets_readable_by_others_are_reported(
 
 
 @pytest.mark.parametrize(
-    ("properties", "status", "says"),
+    ("properties", "status", "message"),
     [
         ({}, "ok", "reachable only from this machine"),
         ({"web_allowed_hosts": ("*",)}, "warn", "accepts any host name"),
@@ -101,9 +101,9 @@ def test_secrets_readable_by_others_are_reported(
     ],
 )
 def test_the_address_of_the_service_is_checked(
-    properties: dict[str, Any], status: str, says: str, settings: Settings
+    properties: dict[str, Any], status: str, message: str, settings: Settings
 ) -> None:
     settings.KIOK = replace(settings.KIOK, **properties)
     found = outcome(web.web())
     assert found[0] == status
-    assert says in found[1]
+    assert message in found[1]

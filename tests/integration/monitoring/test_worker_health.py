@@ -39,6 +39,6 @@ def test_a_silent_worker_is_unhealthy_whatever_another_host_reports(url: str) ->
 
 
 def test_a_worker_without_database_is_unhealthy_and_shows_no_password(tmp_path: str) -> None:
-    said = worker_health.problem(f"postgresql://u:hunter2@/n?host={tmp_path}", HOST)
-    assert said == "the database does not answer: OperationalError"
+    output = worker_health.problem(f"postgresql://u:hunter2@/n?host={tmp_path}", HOST)
+    assert output == "the database does not answer: OperationalError"
     assert "DATABASE_URL is not set" in worker_health.problem(None, HOST)

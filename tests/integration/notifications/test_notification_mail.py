@@ -51,8 +51,8 @@ def test_e_mail_is_sent_over_tls_with_the_login_to_all_addresses(mail_server: Ma
     channel = by_mail()
     channel.full_clean()
     row = delivery(channel, "it broke\x1b <b>")
-    said = sender.send(channel, row)
-    assert said == f"localhost:{mail_server.port} accepted the message for 2 addresses"
+    output = sender.send(channel, row)
+    assert output == f"localhost:{mail_server.port} accepted the message for 2 addresses"
     sender.send(channel, row)
     first, second = (message_from_string(text, policy=default) for _, _, text in mail_server.messages)
     login, recipients, _ = mail_server.messages[0]
@@ -122,9 +122,9 @@ def test_refused_addresses_are_named_and_the_others_get_the_message(
 ) -> None:
     mail_server.refuses_addresses = {"bob@example.com": "550 no such user here"}
     channel = by_mail()
-    said = sender.send(channel, delivery(channel))
+    output = sender.send(channel, delivery(channel))
     assert [recipients for _, recipients, _ in mail_server.messages] == [["ada@example.com"]]
-    assert said == (
+    assert output == (
         f"localhost:{mail_server.port} accepted the message for 1 of 2 addresses; "
         "refused: bob@example.com (550 no such user here)"
     )

@@ -77,9 +77,9 @@ def test_a_secret_url_is_used_from_the_connection_and_in_no_message(
         "<p>no hook <b>secret-part-of-the-url</b></p>",
     ):
         server.answer = answer.encode()
-        said = problem(channel)
-        assert "404" in said
-        assert "secret-part" not in said
+        output = problem(channel)
+        assert "404" in output
+        assert "secret-part" not in output
 
 
 def test_a_connection_is_handed_to_no_other_host_than_those_it_names(server: WebhookServer) -> None:
@@ -94,20 +94,20 @@ def test_an_excerpt_of_the_answer_is_kept_without_secrets(
     channel = hook(server.url(), secret=connection(authorization=TOKEN))
     server.status = 500
     server.answer = f"\x1b[31m<b>no</b> {TOKEN} ".encode() + b"\xff" + b"y" * 100_000
-    said = problem(channel)
-    assert said.startswith("https://localhost:")
-    assert "responded 500 Answered: [31m<b>no</b>" in said
-    assert TOKEN not in said
-    assert TOKEN.removeprefix("Bearer ") not in said
-    assert said.isprintable()
-    assert len(said) < 500
+    output = problem(channel)
+    assert output.startswith("https://localhost:")
+    assert "responded 500 Answered: [31m<b>no</b>" in output
+    assert TOKEN not in output
+    assert TOKEN.removeprefix("Bearer ") not in output
+    assert output.isprintable()
+    assert len(output) < 500
 
 
 # Where it does not go, and what does not come back.
 
 
 @pytest.mark.parametrize(
-    ("url", "says"),
+    ("url", "expected"),
     [
         ("http://hooks.example.com/x", "scheme 'http' is not allowed. Allowed are https"),
         ("ftp://hooks.example.com/x", "not a webhook URL"),
@@ -127,15 +127,15 @@ def test_an_excerpt_of_the_answer_is_kept_without_secrets(
         ("https://167772161/", "private"),  # 10.0.0.1 as one number
     ],
 )
-def test_a_secret_url_is_refused_on_save_and_on_use(url: str, says: str) -> None:
+def test_a_secret_url_is_refused_on_save_and_on_use(url: str, expected: str) -> None:
     channel = NotificationChannel(name="x", url=url)
     with pytest.raises(ValidationError) as caught:
         channel.full_clean()
     [message] = caught.value.message_dict["url"]
-    assert re.search(says, message)
+    assert re.search(expected, message)
     channel.name = "stored"
     channel.save()
-    assert re.search(says, problem(channel))
+    assert re.search(expected, problem(channel))
 
 
 def test_a_name_that_resolves_to_a_private_address_needs_an_allow_entry(
@@ -154,18 +154,18 @@ def test_the_connection_of_a_webhook_goes_to_the_checked_address(
     server: WebhookServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A name that leads elsewhere the second time is not asked a second time."""
-    asked, ask = [], socket.getaddrinfo
+    requested, ask = [], socket.getaddrinfo
 
     def noting(host: str, *arguments: object, **options: object) -> object:
-        asked.append(host)
+        requested.append(host)
         return ask(host, *arguments, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(socket, "getaddrinfo", noting)
     channel = hook(server.url())
     sender.send(channel, delivery(channel))
     assert server.received[0].headers["host"].startswith("localhost:")
-    assert asked.count("localhost") == 1
-    assert set(asked) <= {"localhost", "127.0.0.1", "::1"}
+    assert requested.count("localhost") == 1
+    assert set(requested) <= {"localhost", "127.0.0.1", "::1"}
 
 
 def test_a_proxy_of_the_environment_is_used_and_private_hosts_are_refused(
@@ -176,22 +176,22 @@ def test_a_proxy_of_the_environment_is_used_and_private_hosts_are_refused(
         monkeypatch.setenv("https_proxy", proxy.url)
         assert sender.send(channel, delivery(channel)) == "200 Answered: ok"
         host = server.url().split("/")[2]
-        assert proxy.asked == [(host, "Basic " + base64.b64encode(b"ada:secret word").decode())]
+        assert proxy.requests == [(host, "Basic " + base64.b64encode(b"ada:secret word").decode())]
         channel.url = "https://10.0.0.1/"
         assert "private" in problem(channel)
         monkeypatch.setenv("no_proxy", "localhost")
         channel.url = server.url()
         sender.send(channel, delivery(channel))
-        assert len(proxy.asked) == 1
+        assert len(proxy.requests) == 1
     assert len(server.received) == 2
     monkeypatch.delenv("no_proxy")
     assert "the request to https://localhost" in problem(channel)  # the proxy is gone
     monkeypatch.setenv("https_proxy", "socks5://127.0.0.1:1")
     assert "https_proxy is invalid" in problem(channel)
     monkeypatch.setenv("https_proxy", "http://ada:secret/word@127.0.0.1:1")  # not percent-encoded
-    said = problem(channel)
-    assert "https_proxy is invalid" in said
-    assert "secret" not in said
+    output = problem(channel)
+    assert "https_proxy is invalid" in output
+    assert "secret" not in output
 
 
 def test_a_redirect_is_not_followed(server: WebhookServer) -> None:
@@ -206,9 +206,9 @@ def test_a_certificate_of_an_unknown_authority_is_refused(
     server: WebhookServer, settings: Settings, tmp_path: Path
 ) -> None:
     settings.KIOK = replace(settings.KIOK, gitsync_ssl_ca_info=None)
-    said = problem(hook(server.url()))
-    assert "certificate" in said
-    assert "kiok.gitsync.ssl.ca.info" in said
+    output = problem(hook(server.url()))
+    assert "certificate" in output
+    assert "kiok.gitsync.ssl.ca.info" in output
     assert server.received == []
 
 

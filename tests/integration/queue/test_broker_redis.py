@@ -53,10 +53,12 @@ def test_buttons_report_a_lost_redis_and_work_when_it_is_back(
     for address, form in pages_of(repository).items():
         answer = browser.post(address, form)
         assert answer.status_code == 302, address
-        [said] = [str(message) for message in get_messages(answer.wsgi_request)]
-        assert said.startswith("No worker can be reached: Redis, which carries their tasks, does not answer.")
-        assert "Try again" in said
-        assert "KIOK_REDIS_URL" in said
+        [output] = [str(message) for message in get_messages(answer.wsgi_request)]
+        assert output.startswith(
+            "No worker can be reached: Redis, which carries their tasks, does not answer."
+        )
+        assert "Try again" in output
+        assert "KIOK_REDIS_URL" in output
         shown = browser.get(answer.headers["Location"]).content.decode()
         assert "No worker can be reached" in shown
         assert "Waiting for a worker" not in shown
@@ -107,8 +109,8 @@ def test_notifications_wait_for_a_lost_redis_and_log_one_line(
         outbox.put(Notification(repository=repository, event="failing", at=timezone.now()))
     assert outbox.wake_if_due()
     assert NotificationDelivery.objects.get().state == "waiting"
-    said = [record for record in caplog.records if "Notifications wait until it is back" in record.message]
-    assert len(said) == 2
+    output = [record for record in caplog.records if "Notifications wait until it is back" in record.message]
+    assert len(output) == 2
     assert not [record for record in caplog.records if record.exc_info]
     redis_server.start()
     assert outbox.wake_if_due()

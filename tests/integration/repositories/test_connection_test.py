@@ -43,7 +43,7 @@ def test_branches_tags_and_the_default_branch_are_named_and_counted(
 
 
 @pytest.mark.parametrize(
-    ("ref", "says"),
+    ("ref", "message"),
     [
         ("mian", "no branch 'mian'; did you mean 'main'?"),
         ("quite-different", "no branch 'quite-different'; its default branch is 'main'"),
@@ -53,14 +53,14 @@ def test_branches_tags_and_the_default_branch_are_named_and_counted(
     ],
 )
 def test_a_missing_ref_is_reported_with_similar_refs(
-    work_repo: WorkRepo, repository: Repository, ref: str, says: str
+    work_repo: WorkRepo, repository: Repository, ref: str, message: str
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})
     work_repo.tag("v1.0")
     Repository.objects.update(ref=ref)
     found = check(Repository.objects.get())
     assert (found.reason, found.commit) == ("ref_missing", "")
-    assert says in found.message
+    assert message in found.message
     assert (found.branches, found.tags) == (("main",), ("v1.0",))
 
 

@@ -135,7 +135,7 @@ def test_a_wrong_property_stops_every_command_before_anything_is_removed(environ
 
 
 @pytest.mark.parametrize(
-    ("lost", "says"),
+    ("lost", "message"),
     [
         ("KIOK_GITSYNC_REPOS", "kiok.gitsync.repos is not set, so 1 repository with 2 DAGs (here: 2)"),
         (
@@ -145,11 +145,11 @@ def test_a_wrong_property_stops_every_command_before_anything_is_removed(environ
     ],
 )
 def test_one_lost_property_of_two_removes_none_of_its_repositories(
-    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, lost: str, says: str
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, lost: str, message: str
 ) -> None:
     with pytest.raises(DeclarationError) as refused:
         follow(without(environ, lost), monkeypatch)
-    assert str(refused.value).startswith(says)
+    assert str(refused.value).startswith(message)
     assert stored() == ALL
 
 

@@ -98,27 +98,27 @@ def followed(declared: Declared, url: str, line: str) -> Repository:
     return Repository.objects.get(name="aaa")
 
 
-@pytest.mark.parametrize(("line", "says"), WRONG_CONNECTIONS.items(), ids=WRONG_CONNECTIONS)
+@pytest.mark.parametrize(("line", "message"), WRONG_CONNECTIONS.items(), ids=WRONG_CONNECTIONS)
 def test_a_wrong_connection_fails_its_repository_and_no_other(
-    declared: Declared, work_repo: WorkRepo, line: str, says: str
+    declared: Declared, work_repo: WorkRepo, line: str, message: str
 ) -> None:
     make("other", host="git.example.com")
     work_repo.publish({"a.yaml": yaml_dag("a")})
     row = followed(declared, work_repo.file_url, line)
     assert (row.state, row.reason) == ("failing", "credential")
-    assert says in row.message
+    assert message in row.message
     assert line.partition(":")[0] in row.message
     assert str(declared.file) in row.message
 
 
-@pytest.mark.parametrize(("line", "says"), INVALID.items(), ids=INVALID)
+@pytest.mark.parametrize(("line", "message"), INVALID.items(), ids=INVALID)
 def test_an_invalid_entry_fails_its_repository_and_no_other(
-    declared: Declared, work_repo: WorkRepo, line: str, says: str
+    declared: Declared, work_repo: WorkRepo, line: str, message: str
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})
     row = followed(declared, work_repo.file_url, line)
     assert (row.state, row.reason) == ("failing", "declaration_invalid")
-    assert says in row.message
+    assert message in row.message
     assert f" ({declared.file}:" in row.message
 
 
@@ -155,14 +155,14 @@ def test_the_command_syncs_valid_entries_and_names_the_invalid_one(
     assert (status, listed["aaa"]["reason"], listed["bbb"]["reason"]) == (0, "credential", "")
 
     text = text.replace("credentialConnectionId: nosuch", 'ref: "\\ud83d"')
-    status, found, said = declared.run(text, "--now")
-    says = (
+    status, found, output = declared.run(text, "--now")
+    message = (
         "key 'ref' holds the lone surrogate U+D83D (character 1, line 1 of the text), which cannot be stored"
     )
-    assert said == f"kiok: {declared.file}:3: {says}\n"
+    assert output == f"kiok: {declared.file}:3: {message}\n"
     assert (status, found["bbb"]["state"]) == (2, "in_sync")
     assert found["aaa"]["reason"] == "declaration_invalid"
-    assert found["aaa"]["message"] == f"{says} ({declared.file}:3)"
+    assert found["aaa"]["message"] == f"{message} ({declared.file}:3)"
     assert declared.run(text, "--now", "--repo", "bbb")[0] == 0
     assert declared.run(text, "--list", "--repo", "aaa")[0] == 2
 

@@ -89,11 +89,11 @@ def test_one_id_follows_a_request_through_task_log_row_and_container(
     work_repo: WorkRepo, repository: Repository
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a"), "p.py": PYTHON})
-    with logged() as asked:
+    with logged() as requested:
         answer = post_sync(**{"X-Request-ID": "from-the-client.1"})
     assert answer.status_code == 202, answer.content
     assert answer["X-Request-ID"] == "from-the-client.1"
-    assert {event["correlation_id"] for event in asked if event["logger"] == "gitsync.queue.enqueue"} == {
+    assert {event["correlation_id"] for event in requested if event["logger"] == "gitsync.queue.enqueue"} == {
         "from-the-client.1"
     }
     [task] = waiting()

@@ -160,7 +160,7 @@ def test_two_users_that_end_together_stop_the_server_despite_children(
         for word in ("uses it", "let go"):
             for user in both:
                 user.tell("go on")
-            assert [user.said() for user in both] == [word, word]
+            assert [user.read_line() for user in both] == [word, word]
             assert (postmaster(data_dir) is not None) == (word == "uses it")
 
 

@@ -69,7 +69,7 @@ def test_first_starts_on_one_empty_database_all_succeed(tmp_path: Path) -> None:
             process.stdin.flush()
         ended = [(process.communicate(timeout=600), process.returncode) for process in started]
         assert [status for _, status in ended] == [0, 0, 0], ended
-        assert sorted(said[0] for said, _ in ended) == ["made\n", "there\n", "there\n"]
+        assert sorted(output[0] for output, _ in ended) == ["made\n", "there\n", "there\n"]
         assert (User.objects.count(), Schedule.objects.count(), LeaderLease.objects.count()) == (1, 1, 1)
         ContentType.objects.clear_cache()
         names = list(ContentType.objects.values_list("app_label", "model"))
@@ -124,15 +124,15 @@ def test_two_services_that_start_on_one_new_data_folder_both_serve(
                 )
     finally:
         os.umask(umask)
-    said = []
+    printed = []
     for process, output in zip(started, outputs, strict=True):
         assert process.stdout
         lines = []
         while (line := process.stdout.readline()) and "Ctrl-C stops the service" not in line:
             lines.append(line)
         assert line, output.read_text()
-        said.append("".join(lines))
-    assert len(re.findall("first admin: user admin", "".join(said))) == 1
+        printed.append("".join(lines))
+    assert len(re.findall("first admin: user admin", "".join(printed))) == 1
     for process in started:
         process.send_signal(signal.SIGTERM)
     assert [process.wait(600) for process in started] == [0, 0], [output.read_text() for output in outputs]

@@ -69,14 +69,14 @@ def test_every_answer_carries_the_strict_policy(browser: Client, address: str, s
 
 @override_settings(ROOT_URLCONF=__name__)
 def test_an_error_page_has_a_remedy_and_no_internal_details(browser: Client) -> None:
-    for address, said in (
+    for address, output in (
         ("/fails/", "Internal server error"),
         ("/nowhere/", "Page not found"),
         ("/admin/gitsync/syncrun/add/", "Permission denied"),
         ("/admin/?q=%00", "Invalid request"),
     ):
         page = browser.get(address).content.decode()
-        assert f"<h1>{said}</h1>" in page
+        assert f"<h1>{output}</h1>" in page
         assert "secret of the inside" not in page
         assert "Traceback" not in page
 

@@ -69,15 +69,15 @@ def installation(
 
 
 def backup(file: Path) -> str:
-    said = StringIO()
-    call_command("backup", str(file), stdout=said)
-    return said.getvalue()
+    output = StringIO()
+    call_command("backup", str(file), stdout=output)
+    return output.getvalue()
 
 
 def restore(file: Path) -> str:
-    said = StringIO()
-    call_command("restore", str(file), stdout=said)
-    return said.getvalue()
+    output = StringIO()
+    call_command("restore", str(file), stdout=output)
+    return output.getvalue()
 
 
 @pytest.fixture
@@ -111,8 +111,8 @@ def test_a_lost_machine_is_restored_from_the_file_and_the_master_key(
     tmp_path: Path,
 ) -> None:
     file = tmp_path / "kiok.dump"
-    said = backup(file)
-    assert "KIOK_MASTER_KEY" in said
+    output = backup(file)
+    assert "KIOK_MASTER_KEY" in output
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     before = all_rows()
     assert all(before[table] for table in ("connections_connection", "metadata_dagrun", "gitsync_delivery"))
@@ -195,8 +195,11 @@ def test_restore_overwrites_no_data_and_is_never_partial(
     torn = tmp_path / "torn.dump"
     torn.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     with fresh_database():
-        for wrong, said in ((torn, "pg_restore failed"), (tmp_path / "none", "cannot be read: No such file")):
-            with pytest.raises(CommandError, match=said):
+        for wrong, output in (
+            (torn, "pg_restore failed"),
+            (tmp_path / "none", "cannot be read: No such file"),
+        ):
+            with pytest.raises(CommandError, match=output):
                 restore(wrong)
             assert connection.introspection.table_names() == []
         restore(file)

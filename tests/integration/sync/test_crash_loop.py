@@ -92,17 +92,17 @@ def test_three_worker_deaths_fail_the_sync_and_good_dags_stay_served(
 
 def test_it_is_polled_on_its_interval_and_retried_with_back_off(put_off: Poisoned) -> None:
     for number, minutes in ((4, 1), (5, 2), (6, 4)):
-        asked = database_now()
-        pause = put_off.until() - asked
+        requested = database_now()
+        pause = put_off.until() - requested
         assert timedelta(minutes=minutes - 0.5) < pause <= timedelta(minutes=minutes)
         assert not poll(put_off.pk), "it is to be tried only after the pause"
         row = put_off.row
         assert row.checked_at is not None
-        assert row.checked_at >= asked
+        assert row.checked_at >= requested
         assert timedelta(0) < row.next_due_at - row.checked_at <= timedelta(minutes=1)
         assert (row.state, row.reason) == ("failing", "worker_died")
 
-        Repository.objects.update(last_outcome=row.last_outcome | {"until": asked.isoformat()})
+        Repository.objects.update(last_outcome=row.last_outcome | {"until": requested.isoformat()})
         assert poll(put_off.pk)
         put_off.die()
         assert f"{number} times in a row" in put_off.sync().message
@@ -112,12 +112,12 @@ def test_it_is_polled_on_its_interval_and_retried_with_back_off(put_off: Poisone
 
 def test_a_worker_death_before_the_commit_is_known_delays_polls(poisoned: Poisoned) -> None:
     poisoned.die(3, before="discover")
-    asked = database_now()
+    requested = database_now()
     message = poisoned.sync().message
     assert "during a sync before the commit was fetched, the last time in step fetch: " in message
     row = poisoned.row
     assert (row.reason, row.last_outcome) == ("worker_died", {})
-    assert row.next_due_at > asked + timedelta(minutes=0.9)
+    assert row.next_due_at > requested + timedelta(minutes=0.9)
     assert poisoned.sync(Trigger.ADMIN).ok
 
 

@@ -25,7 +25,7 @@ class TestLimits:
     FILES = {"a.yaml": yaml_dag("a"), "b.yaml": yaml_dag("b"), "data.txt": "x" * 5000}
 
     @pytest.mark.parametrize(
-        ("limit", "reason", "says"),
+        ("limit", "reason", "message"),
         [
             ({"gitsync_max_tree_bytes": 4999}, "tree_too_large", "4999"),
             ({"gitsync_max_files": 2}, "tree_too_large", "2 files"),
@@ -38,7 +38,7 @@ class TestLimits:
         self,
         limit: dict[str, int],
         reason: str,
-        says: str,
+        message: str,
         work_repo: WorkRepo,
         sync: Sync,
         configure: Configure,
@@ -51,7 +51,7 @@ class TestLimits:
         configure(**limit)
         report = sync()
         assert (report.state, report.reason) == ("failing", reason)
-        assert re.search(says, report.message), report.message
+        assert re.search(message, report.message), report.message
         assert list(Dag.objects.values_list("uid", flat=True)) == ["team/old.yaml"]
         configure(**{name: getattr(before, name) for name in limit})
         report = sync()

@@ -197,8 +197,8 @@ def test_a_lease_is_exclusive_and_requests_during_it_are_kept(repository: Reposi
     assert leave_request(repository.pk, "admin")
     assert leave_request(repository.pk, "webhook", "hook", full=True)
     assert leave_request(repository.pk, "admin", "operator")
-    asked = {"trigger": "admin", "requested_by": "operator", "full": True, "correlation_id": ""}
-    assert release(held) == asked
+    requested = {"trigger": "admin", "requested_by": "operator", "full": True, "correlation_id": ""}
+    assert release(held) == requested
     assert release(held) is None
     assert not leave_request(repository.pk, "admin")
     again = acquire(repository.pk)

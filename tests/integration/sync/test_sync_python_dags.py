@@ -97,9 +97,9 @@ def test_no_dag_is_pruned_while_its_file_looks_like_one(work_repo: WorkRepo, syn
     failed = {item.path: item for item in report.failed}
     assert (report.state, report.pruned) == ("degraded", ())
     assert stale == set(paths.values())
-    for name, (_, line, said) in LOSSES.items():
+    for name, (_, line, output) in LOSSES.items():
         item = failed.pop(paths[name])
-        assert said in item.message, name
+        assert output in item.message, name
         assert item.line == line, name
     assert failed == {}
     assert said_of("team/00.py::d").startswith("00.py:2: 1 DAG was created, none is assigned")

@@ -141,7 +141,7 @@ def to_root(repo: WorkRepo) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "says", "remedy"),
+    ("change", "message", "remedy"),
     [
         (
             move("team/dags", "team/pipelines"),
@@ -160,14 +160,14 @@ def to_root(repo: WorkRepo) -> None:
     ids=["renamed", "parent renamed", "mostly edited", "flattened", "to the root"],
 )
 def test_a_folder_that_moved_changes_nothing_and_its_new_place_is_named(
-    change: Callable[[WorkRepo], None], says: str, remedy: str, served: WorkRepo, sync: Sync
+    change: Callable[[WorkRepo], None], message: str, remedy: str, served: WorkRepo, sync: Sync
 ) -> None:
     change(served)
     served.publish()
     for _ in range(2):
         report = sync()
         assert (report.state, report.reason, report.ok) == ("failing", "subpath_moved", False)
-        assert says in report.message
+        assert message in report.message
         assert remedy in report.message
     assert "Nothing was changed" in report.message
     assert Dag.objects.filter(stale_since=None).count() == 3

@@ -57,7 +57,7 @@ PROVEN = {
 def test_a_served_dag_stays_and_its_file_is_named_with_line_and_reason(
     name: str, work_repo: WorkRepo, sync: Sync
 ) -> None:
-    content, line, said = UNPROVEN[name]
+    content, line, output = UNPROVEN[name]
     work_repo.publish({"a.yaml": GOOD, "b.yaml": yaml_dag("b")})
     assert sync().state == RepositoryState.IN_SYNC
     work_repo.publish({"a.yaml": content})
@@ -68,11 +68,11 @@ def test_a_served_dag_stays_and_its_file_is_named_with_line_and_reason(
     assert (report.pruned, report.stale, report.not_a_dag) == ((), ("team/a.yaml",), ())
     (failed,) = report.failed
     assert (failed.path, failed.line) == ("a.yaml", line)
-    assert said in failed.message
+    assert output in failed.message
     dag = Dag.objects.get(uid="team/a.yaml")
-    assert said in str(dag.stale_reason)
+    assert output in str(dag.stale_reason)
     assert dag.spec["tasks"][0]["script"] == "echo a"
-    assert said in SyncRun.objects.latest("started_at").log
+    assert output in SyncRun.objects.latest("started_at").log
 
     assert sync().state == RepositoryState.DEGRADED  # nothing new: still said
     assert sync(full=True).stale == ("team/a.yaml",)
@@ -131,14 +131,14 @@ def test_a_document_in_doubt_keeps_its_dag_and_the_uids_of_the_others(
 
 @pytest.mark.parametrize("name", ["Git LFS", "git-crypt", "ansible-vault", "empty"])
 def test_a_python_file_without_its_content_keeps_its_dag(name: str, work_repo: WorkRepo, sync: Sync) -> None:
-    content, _line, said = UNPROVEN[name]
+    content, _line, output = UNPROVEN[name]
     work_repo.publish({"p.py": "from kiok import Dag\nd = Dag('d')\nd.task('t', script='s')\n"})
     assert sync().created == ("team/p.py::d",)
     work_repo.publish({"p.py": content, "new.py": content})
     report = sync()
     assert (report.pruned, report.stale) == ((), ("team/p.py::d",))
     messages = {item.path: item.message for item in report.failed}
-    assert said in messages["p.py"]
+    assert output in messages["p.py"]
     # A new one fails too, but for a file without a statement, which is the most common module there is.
     assert ("new.py" in messages) == (name != "empty")
 

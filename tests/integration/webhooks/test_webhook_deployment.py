@@ -63,7 +63,7 @@ def test_a_push_is_deployed_by_its_webhook_and_a_deletion_is_noticed(
     triggers = set(SyncRun.objects.values_list("trigger", "requested_by"))
     assert triggers == {(str(Trigger.WEBHOOK), "gitea")}
     assert set(SyncRun.objects.values_list("correlation_id", flat=True)) == {"1", "2", "3"}
-    for log, said in ((web_log, "webhook for team"), (worker_log, "synced team to")):
+    for log, output in ((web_log, "webhook for team"), (worker_log, "synced team to")):
         events = [json.loads(line) for line in log.read_text().splitlines()]
-        ids = {event.get("correlation_id") for event in events if event["event"].startswith(said)}
+        ids = {event.get("correlation_id") for event in events if event["event"].startswith(output)}
         assert ids >= {"1", "2"}

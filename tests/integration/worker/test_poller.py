@@ -120,17 +120,17 @@ class TestPolls:
             )
         }
 
-        def asked(name: str) -> int:
+        def requested(name: str) -> int:
             before = len(https_server.requests)
             poll(rows[name].pk)
             return len(https_server.requests) - before
 
-        assert asked("one") > 0
-        assert asked("same") == 0
-        assert asked("other-ref") > 0
-        assert asked("other-credential") > 0
-        assert asked("wrong-credential") > 0
-        assert asked("no-credential") > 0
+        assert requested("one") > 0
+        assert requested("same") == 0
+        assert requested("other-ref") > 0
+        assert requested("other-credential") > 0
+        assert requested("wrong-credential") > 0
+        assert requested("no-credential") > 0
         refused = Repository.objects.filter(reason="authentication_failed")
         assert set(refused.values_list("name", flat=True)) == {"wrong-credential", "no-credential"}
         # A user who requests a poll has just pushed: an earlier answer is not enough.

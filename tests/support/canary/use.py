@@ -129,7 +129,7 @@ def post_secrets(client: Client, marks: Marks) -> Iterator[tuple[str, bytes]]:
     connections, repositories = "/admin/connections/connection", "/admin/gitsync/repository"
     fields = {"id": "posted", "type": "git", "description": ""}
     taken = f"username=u\npassword={secret}\n"
-    asked = {
+    requested = {
         "name": "posted",
         "ref": "main",
         "subpath": "",
@@ -160,7 +160,7 @@ def post_secrets(client: Client, marks: Marks) -> Iterator[tuple[str, bytes]]:
         f"https://u:a/{encoded}@localhost/x",
     )
     for number, url in enumerate(urls):
-        forms[f"url {number}"] = (f"{repositories}/add/", {**asked, "url": url})
+        forms[f"url {number}"] = (f"{repositories}/add/", {**requested, "url": url})
     for name, (path, data) in forms.items():
         poster = Client() if name == "login" else client
         answer = poster.post(path, data)

@@ -67,7 +67,7 @@ def _wait(pooler: PgBouncer, process: subprocess.Popen[bytes]) -> None:
             psycopg.connect(pooler.url("pgbouncer"), autocommit=True).close()
             return
         except psycopg.OperationalError:
-            said = (pooler.folder / "log").read_text()
-            assert process.poll() is None, said
-            assert time.monotonic() < until, said
+            output = (pooler.folder / "log").read_text()
+            assert process.poll() is None, output
+            assert time.monotonic() < until, output
         time.sleep(0.05)

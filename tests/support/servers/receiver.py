@@ -208,12 +208,12 @@ class _Session(socketserver.StreamRequestHandler):
 class ForwardProxy(ThreadedServer):
     """An http proxy that takes CONNECT and leads every host to 127.0.0.1, at `url`; a context manager.
 
-    `asked` are (host and port, Proxy-Authorization). `status` is what it refuses every request with, None: it connects.
+    `requests` are (host and port, Proxy-Authorization). `status` is what it refuses every request with, None: it connects.
     """
 
     def __init__(self) -> None:
         self.status: int | None = None
-        self.asked: list[tuple[str, str]] = []
+        self.requests: list[tuple[str, str]] = []
         handler = type("Tunnel", (_Tunnel,), {"owner": self})
         super().__init__(_Server(("127.0.0.1", 0), handler))
 
@@ -226,7 +226,7 @@ class _Tunnel(http.server.BaseHTTPRequestHandler):
     owner: ForwardProxy
 
     def do_CONNECT(self) -> None:
-        self.owner.asked.append((self.path, self.headers.get("Proxy-Authorization", "")))
+        self.owner.requests.append((self.path, self.headers.get("Proxy-Authorization", "")))
         if self.owner.status is not None:
             self.send_response(self.owner.status)
             self.send_header("Content-Length", "0")
@@ -248,4 +248,4 @@ class _Tunnel(http.server.BaseHTTPRequestHandler):
             sink.shutdown(socket.SHUT_WR)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Log nothing; `asked` has the requests."""
+        """Log nothing; `requests` has the requests."""

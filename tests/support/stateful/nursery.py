@@ -91,8 +91,8 @@ class Nursery:
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        asked = {"pk": pk, "step": step, "statements": statements, "trigger": trigger}
-        self._process.stdin.write(json.dumps(asked) + "\n")
+        requested = {"pk": pk, "step": step, "statements": statements, "trigger": trigger}
+        self._process.stdin.write(json.dumps(requested) + "\n")
         self._process.stdin.flush()
         status = int(self._process.stdout.readline())
         assert status in (0, -signal.SIGKILL), f"the sync ended with status {status}"
