@@ -22,6 +22,7 @@ from kiok.notifications import outbox
 from kiok.notifications.models import ChannelKind, DeliveryState, NotificationChannel
 
 SHOWN = 10  # newest notifications on a channel's page
+SHOWN_NAMES = 5  # in a message
 _STATE = {
     DeliveryState.WAITING: Tone.BUSY,
     DeliveryState.SENT: Tone.GOOD,
@@ -37,6 +38,7 @@ class NotificationChannelAdmin(ChangePageAdmin):
     search_fields = ("name",)
     list_per_page = 50
     list_select_related = ("secret",)
+    actions = ("test_selected",)
 
     class Media:
         css = {"all": ["kiok/admin.css", "gitsync/repository.css"]}
@@ -120,18 +122,20 @@ class NotificationChannelAdmin(ChangePageAdmin):
         if not self.has_change_permission(request):
             raise PermissionDenied
         channel = get_object_or_404(NotificationChannel.objects.visible_to(request.user), pk=pk)
-        if channel.enabled:
-            outbox.put_test(channel)
-            LogEntry.objects.log_actions(
-                int(request.user.pk or 0),
-                [channel],
-                CHANGE,
-                change_message="Requested a test notification.",
-                single_object=True,
-            )
-        else:
-            messages.warning(request, f"The channel {channel.name} is disabled. Enable it first.")
+        _request_test(request, channel)
         return HttpResponseRedirect(display.page_of("notifications_notificationchannel", pk))
+
+    @admin.action(description="Send a test notification", permissions=["change"])
+    def test_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Queue a test notification for each selected channel."""
+        names = [channel.name for channel in queryset if _request_test(request, channel)]
+        if names:
+            number = f"{len(names)} channels" if len(names) > 1 else "1 channel"
+            shown = display.listed(names[:SHOWN_NAMES], len(names))
+            messages.success(
+                request,
+                f"Queued a test notification for {number}: {shown}. Each channel's page shows its outcome.",
+            )
 
     def status(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Return the panel as JSON; see `_panel`."""
@@ -153,6 +157,22 @@ class NotificationChannelAdmin(ChangePageAdmin):
             if may_change
             else "",
         }
+
+
+def _request_test(request: HttpRequest, channel: NotificationChannel) -> bool:
+    """Queue a test notification, and return True; add a message and return False if the channel is disabled."""
+    if not channel.enabled:
+        messages.warning(request, f"The channel {channel.name} is disabled. Enable it first.")
+        return False
+    outbox.put_test(channel)
+    LogEntry.objects.log_actions(
+        int(request.user.pk or 0),
+        [channel],
+        CHANGE,
+        change_message="Requested a test notification.",
+        single_object=True,
+    )
+    return True
 
 
 def _panel(request: HttpRequest, channel: NotificationChannel) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.admin import AdminSite
 from django.urls import URLResolver, include, path, reverse
 
-from gitsync.admin import accounts, administration
+from gitsync.admin import accounts, administration, dag_actions
 from gitsync.admin.api_token import ApiTokenAdmin
 from gitsync.admin.delivery import DeliveryAdmin
 from gitsync.admin.errors import ErrorViews
@@ -34,6 +34,7 @@ __all__ = [
 link_repositories(lambda name: reverse("admin:gitsync_repository_named", args=[name]))
 link_sources(source_url)
 link_commits(named_commit_url)
+dag_actions.register()
 
 
 def urls(site: AdminSite) -> list[URLResolver]:

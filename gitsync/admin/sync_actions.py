@@ -28,6 +28,7 @@ from kiok.metadata.admin import display
 
 KIND = OperationKind.SYNC
 LATEST = "gitsync_latest_syncs"  # session key of the repositories of the last request
+SHOWN_NAMES = 5  # in a message
 
 
 def ask(
@@ -44,6 +45,7 @@ def ask(
     """
     before = last_runs(repository.pk for repository in repositories)
     asked = {}
+    refused = []
     for repository in repositories:
         try:
             if accepted is None:
@@ -51,14 +53,27 @@ def ask(
             else:
                 task = accept_empty(request.user, repository, accepted)
         except ActionRefused as error:
-            messages.warning(request, f"No sync of {repository.name} was started. {error}")
+            refused.append((repository.name, str(error)))
             continue
         asked[repository.pk] = Operation.of_sync(task, repository, before.get(repository.pk), full=full)
+    _report_refused(request, refused)
     if not asked:
         return []
     remember(request, KIND, asked.values())
     request.session[LATEST] = list(asked)[-MAX_REMEMBERED:]
     return [repository for repository in repositories if repository.pk in asked]
+
+
+def _report_refused(request: HttpRequest, refused: Sequence[tuple[str, str]]) -> None:
+    """Add a message for each of the first repositories, given as (name, reason), and one for all others."""
+    for name, reason in refused[:SHOWN_NAMES]:
+        messages.warning(request, f"No sync of {name} was started. {reason}")
+    others = [name for name, _ in refused[SHOWN_NAMES:]]
+    if others:
+        names = display.listed(others[:SHOWN_NAMES], len(others))
+        messages.warning(
+            request, f"No sync of {len(others)} other disabled or paused repositories was started: {names}."
+        )
 
 
 def asked_for(request: HttpRequest, repository_id: int) -> Operation | None:

@@ -68,6 +68,30 @@ def test_the_action_shows_the_results_of_all_selected(
     assert page.evaluate("window.markOfThisLoading") is True
 
 
+def test_selected_dags_sync_their_repository_and_show_its_result(
+    page: Page, service: Service, work_repo: WorkRepo
+) -> None:
+    work_repo.publish({"hello.yaml": HELLO, "world.yaml": WORLD})
+    log_in(page, service)
+    add_repository(page, "team", work_repo.file_url)
+    line = page.locator("#sync-status [data-sync-part=line]")
+    expect(line).to_contain_text("in sync", timeout=RESULT_MS)
+    work_repo.publish({"late.yaml": HELLO.replace("id: hello", "id: late")})
+    page.goto("/admin/metadata/dag/")
+    rows = page.locator("#result_list tbody tr")
+    expect(rows).to_have_count(2)
+
+    for name in ("hello", "world"):
+        rows.filter(has_text=name).get_by_role("checkbox").check()
+    expect(page.get_by_text("2 of 2 selected")).to_be_visible()
+    page.locator("select[name=action]").select_option(label="Sync the repositories of the selected DAGs")
+    page.get_by_role("button", name="Go").click()
+
+    expect(page.get_by_text("Queued a sync of 1 repository: team.")).to_be_visible()
+    expect(line.get_by_role("listitem")).to_have_count(1)
+    expect(line).to_contain_text("synced 1 created, 2 unchanged", timeout=RESULT_MS)
+
+
 def test_without_javascript_a_reload_shows_the_result(
     page_without_javascript: Page, service: Service, work_repo: WorkRepo
 ) -> None:

@@ -120,6 +120,7 @@ TABLE = (
         "Editor",
         _named(f"POST {REPOSITORY}_", "sync dry_run check"),
         _named(f"ACTION {REPOSITORY}_changelist ", "sync_now sync_now_full"),
+        _named("ACTION metadata_dag_changelist ", "sync_repositories sync_repositories_full"),
         _named("API ", "sync_repository dry_run_repository"),
     ),
     _row(
@@ -155,7 +156,7 @@ TABLE = (
         _edit(CHANNEL),
         _delete(CHANNEL),
         f"POST {CHANNEL}_test",
-        f"ACTION {CHANNEL}_changelist delete_selected",
+        _named(f"ACTION {CHANNEL}_changelist ", "test_selected delete_selected"),
     ),
     _row(
         "See and add connections; stored values are never shown",

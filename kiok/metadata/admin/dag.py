@@ -16,6 +16,7 @@ from django.utils.http import urlencode
 
 from kiok.metadata.admin import (
     comparison,
+    dag_actions,
     dag_totals,
     definition,
     display,
@@ -97,6 +98,10 @@ class DagAdmin(TabbedAdmin):
         return with_last_run(Dag.objects.visible_to(request.user).defer("spec", "source"))
 
     # The list.
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Return the actions of other apps that the user may use. Without any, the list has no check boxes."""
+        return dag_actions.offered_to(request.user)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Show the list with the totals of the DAGs that the user may see."""

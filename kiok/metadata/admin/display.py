@@ -153,6 +153,12 @@ def shortened(text: str | None, characters: int = 120) -> str:
     return format_html('<span title="{}">{}…</span>', text[:1000], line[:characters])
 
 
+def listed(names: Sequence[str], number: int) -> str:
+    """Return `a, b and 3 more`. `names`: the first of them, `number`: how many there are."""
+    shown = ", ".join(names)
+    return f"{shown} and {number - len(names)} more" if number > len(names) else shown
+
+
 def spec_text(spec: dict[str, Any]) -> str:
     """Return a DagSpec as readable JSON, with keys in wire order, which the database does not keep."""
     shown = _in_order(spec, _DAG_KEYS)
