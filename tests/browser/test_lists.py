@@ -84,7 +84,8 @@ ON_A_PHONE = """() => {
 }"""
 
 
-# The faults of any page: sideways scrolling, and elements beyond the right edge outside a box that scrolls.
+# The faults of any page: sideways scrolling, elements beyond the right edge outside a box that scrolls, and tables that
+# are narrower than their section.
 ON_ANY_PAGE = """() => {
   const faults = [];
   const root = document.documentElement;
@@ -95,6 +96,10 @@ ON_ANY_PAGE = """() => {
     const { right, width } = at.getBoundingClientRect();
     if (width && right > root.clientWidth + 1 && !scrolls(at.parentElement))
       faults.push(`beyond the screen by ${right - root.clientWidth} px: ${at.outerHTML.slice(0, 150)}`);
+  }
+  for (const table of document.querySelectorAll("#content table:not(#result_list)")) {
+    const [own, box] = [table, table.parentElement].map(at => at.getBoundingClientRect().width);
+    if (own < box - 1) faults.push(`table of ${own} px in ${box} px: ${table.outerHTML.slice(0, 150)}`);
   }
   return faults;
 }"""
