@@ -71,6 +71,15 @@ class SourceFile(models.Model):
         verbose_name = "file"
         ordering = ["repository", "path"]
         constraints = [models.UniqueConstraint(fields=["repository", "path"], name="one_row_per_file")]
+        indexes = [
+            # In the order of the page of errors.
+            models.Index(
+                models.F("first_failed_at").desc(nulls_last=True),
+                models.F("id").desc(),
+                condition=models.Q(state=FileState.FAILED),
+                name="newest_failing_file",
+            )
+        ]
 
     @property
     def reason(self) -> str:

@@ -159,7 +159,7 @@ class DagRun(models.Model):
         verbose_name = "DAG run"
         ordering = ["-created_at", "-id"]
         indexes = [
-            models.Index(fields=["uid", "-created_at"], name="newest_run_of_dag"),
+            models.Index(fields=["uid", "-created_at", "-id"], name="newest_run_of_dag"),
             models.Index(fields=["repository", "-created_at"], name="newest_run_of_repository"),
             # For the check whether a version has runs: retention keeps such a version.
             models.Index(fields=["uid", "version"], name="run_of_version"),

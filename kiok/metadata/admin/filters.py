@@ -136,30 +136,6 @@ class ScheduleFilter(admin.SimpleListFilter):
         return queryset if wanted is None else queryset.filter(wanted)
 
 
-class RepositoryNameFilter(admin.SimpleListFilter):
-    """A filter for the rows of one repository. It offers repositories that the user may see and that have DAGs."""
-
-    title = "repository"
-    parameter_name = "repository"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
-        dags = Dag.objects.order_by("repository").visible_to(request.user)
-        names = list(dags.values_list("repository", flat=True).distinct())
-        wanted = request.GET.get(self.parameter_name)
-        if wanted and wanted not in (*names, NO_REPOSITORY):
-            names.append(wanted)  # the active choice is always listed, even without DAGs
-        return [(name or NO_REPOSITORY, name or "no repository") for name in names]
-
-    def has_output(self) -> bool:
-        return len(self.lookup_choices) > 0
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
-        wanted = self.value()
-        if not wanted:
-            return queryset
-        return queryset.filter(repository="" if wanted == NO_REPOSITORY else wanted)
-
-
 class WordFilter(admin.SimpleListFilter):
     """A filter for DAGs by a word. It offers the words of the DAGs that the user may see, or a text field if they are many.
 
@@ -187,6 +163,27 @@ class WordFilter(admin.SimpleListFilter):
         """Return a text field for the whole word if there are many words."""
         name = str(self.parameter_name)
         return ListControl(name, self.many_title, self.value() or "") if self.is_many else None
+
+
+class RepositoryNameFilter(WordFilter):
+    """A filter for the rows of one repository, or of none. It offers the repositories of the DAGs that the user may see."""
+
+    title = "repository"
+    parameter_name = "repository"
+    many_title = "Repository (full name)"
+
+    def words(self, dags: QuerySet[Any]) -> QuerySet[Any, str]:
+        return dags.order_by("repository").values_list("repository", flat=True).distinct()
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        names = [name for name, _ in super().lookups(request, model_admin)]
+        return [(name or NO_REPOSITORY, name or "no repository") for name in names if name != NO_REPOSITORY]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
+        wanted = self.value()
+        if not wanted:
+            return queryset
+        return queryset.filter(repository="" if wanted == NO_REPOSITORY else wanted)
 
 
 class OwnerFilter(WordFilter):

@@ -17,6 +17,7 @@ LONG_TEXT_CHARACTERS = 12  # a longer text can be cut in a narrow column, so it 
 MAX_TITLE_CHARACTERS = 1000
 SHOWN_END_CHARACTERS = 20  # of a path: CSS cuts the middle, before its end
 _BETWEEN_LINES = '</span> <span class="kiok-one kiok-quiet"'  # in `two_lines`
+_TAG = re.compile(r"<[^>]*>")  # in HTML that is made here, whose attributes are escaped
 _CELL = re.compile(r"<(t[dh])((?: [a-z-]+=\"[^\"]*\")*)>(.*)</t[dh]>\s*", re.DOTALL)
 
 
@@ -89,5 +90,5 @@ def _linked_by_first_line(content: str) -> str:
 
 def _text(content: str) -> str:
     """Return the text of HTML, or of plain text, on one line."""
-    plain = html.unescape(strip_tags(content)) if isinstance(content, SafeString) else content
+    plain = html.unescape(_TAG.sub("", content)) if isinstance(content, SafeString) else content
     return " ".join(plain.split())[:MAX_TITLE_CHARACTERS]

@@ -120,6 +120,28 @@ def test_empty_fields_of_the_form_filter_nothing(browser: Client) -> None:
     assert ">team</span>" in text(browser, "/admin/gitsync/repository/", {"all": ""})
 
 
+def test_many_repositories_are_a_text_field_for_the_full_name(browser: Client) -> None:
+    for number in range(31):
+        make_dag(f"r{number:02}/a.yaml")
+    make_dag("mine.yaml", origin="manual", repository="")
+    for model in ("dag", "dagversion", "dagrun"):
+        shown = text(browser, f"/admin/metadata/{model}/", {"repository": "r07"})
+        assert '<label for="list-repository">Repository (full name)</label>' in shown
+        assert '<input type="search" name="repository" id="list-repository" value="r07"' in shown
+        assert "r08" not in shown
+    assert [
+        name for name in ("r07", "r08") if f"{name}_2Fa.yaml" in text(browser, f"{DAGS}?repository=r07")
+    ] == ["r07"]
+    assert "mine.yaml" in text(browser, f"{DAGS}?repository=-")
+    Dag.objects.filter(repository="r30").delete()
+    shown = text(browser, DAGS)
+    assert "Repository (full name)" in shown  # 30 repositories and "no repository"
+    Dag.objects.filter(repository="r29").delete()
+    offered = text(browser, DAGS).split('<select name="repository"')[1].split("</select>")[0]
+    assert offered.count("<option") == 31
+    assert '<option value="-">no repository</option>' in offered
+
+
 def test_every_filter_of_every_list_is_in_its_form(browser: Client) -> None:
     Group.objects.create(name="team")
     for name in ("a", "b"):
