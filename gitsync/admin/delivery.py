@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from gitsync.admin import states
-from gitsync.admin.repository_filter import RepositoryFilter
+from gitsync.admin.repository_filter import RepositoryFilter, ServiceFilter
 from gitsync.models import Delivery, Repository
 from kiok.metadata.admin import display, list_cells
 from kiok.metadata.admin.read_only import ReadOnlyAdmin
@@ -18,7 +18,7 @@ from kiok.metadata.admin.read_only import ReadOnlyAdmin
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnlyAdmin):
     list_display = ("delivery", "outcome_badge", "status", "pushed", "received")
-    list_filter = (RepositoryFilter, "outcome", "service", "received_at")
+    list_filter = (RepositoryFilter, "outcome", ServiceFilter, "received_at")
     list_select_related = ("repository",)
     search_fields = ("repository__name", "event", "ref", "delivery_id", "correlation_id")
     fields = (

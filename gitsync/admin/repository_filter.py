@@ -1,17 +1,19 @@
-"""The list filter by repository, and the filters of the repository list: by pause, by group, by reason of failure.
+"""The list filters by repository, format and git service, and those of the repository list: by pause, group and reason.
 
 None of them offers what the user may not see.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
+from compilers.formats import FORMATS
 from gitsync.access import assignable_groups
+from gitsync.git_services.registry import SERVICES
 from gitsync.models import Repository
 from gitsync.models.visibility import sees_all
 from kiok.metadata.admin.filters import YesNoFilter
@@ -49,6 +51,35 @@ class RepositoryFilter(admin.SimpleListFilter):
             return queryset.filter(repository__in=Repository.objects.filter(name=self.name).values("pk"))
         value = self.value()
         return queryset.filter(repository=value) if value and value.isdecimal() else queryset
+
+
+class KnownValueFilter(admin.SimpleListFilter):
+    """A filter by a column whose values are known, so that they are not read from all rows. A subclass sets `values`."""
+
+    values: ClassVar[tuple[str, ...]]
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
+        return [(value, value) for value in self.values]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
+        value = self.value()
+        return queryset.filter(**{str(self.parameter_name): value}) if value else queryset
+
+
+class FormatFilter(KnownValueFilter):
+    """A filter for files of one format."""
+
+    title = "kind"
+    parameter_name = "kind"
+    values = tuple(FORMATS)
+
+
+class ServiceFilter(KnownValueFilter):
+    """A filter for webhook deliveries of one git service."""
+
+    title = "service"
+    parameter_name = "service"
+    values = tuple(service.name for service in SERVICES)
 
 
 class PausedFilter(YesNoFilter):

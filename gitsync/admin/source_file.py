@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 
 from gitsync.admin import git_links, problems, states
-from gitsync.admin.repository_filter import RepositoryFilter
+from gitsync.admin.repository_filter import FormatFilter, RepositoryFilter
 from gitsync.models import FileState, SourceFile
 from gitsync.repositories import links
 from gitsync.repositories.queries import located_files
@@ -21,7 +21,7 @@ from kiok.metadata.admin.read_only import ReadOnlyAdmin
 @admin.register(SourceFile)
 class SourceFileAdmin(ReadOnlyAdmin):
     list_display = ("file", "state_badge", "problem", "failing", "commit")
-    list_filter = (RepositoryFilter, "state", "kind", "last_failed_at")
+    list_filter = (RepositoryFilter, "state", FormatFilter, "last_failed_at")
     list_select_related = ("repository",)
     search_fields = ("path", "repository__name")
     fields = (

@@ -32,7 +32,6 @@ class SyncRunAdmin(ReadOnlyAdmin):
         *("repository__name", "requested_by", "reason", "message", "from_commit", "to_commit"),
         "correlation_id",
     )
-    show_full_result_count = False  # it would cost another count of all rows
     fields = ("repository",)  # the page has its own template
 
     class Media:

@@ -68,7 +68,6 @@ class DagAdmin(TabbedAdmin):
         *(FreshnessFilter, LastRunFilter, ScheduleFilter),
     )
     search_fields = ("uid", "dag_id", "name", "description", "owner")
-    show_full_result_count = False
     fieldsets = (
         (
             None,

@@ -33,6 +33,7 @@ class ReadOnlyAdmin(ReadOnly, ChangePageAdmin):
     actions = None
     empty_value_display = display.NOTHING
     list_per_page = 50
+    show_full_result_count = False  # it would cost another count of all rows
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         return [self._shown(column, display.age) for column in super().get_list_display(request)]

@@ -13,7 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from gitsync.models import Repository
+from gitsync.models import Delivery, Repository, SourceFile
 from kiok.metadata.admin.schedule_kinds import KINDS, of_kind
 from kiok.metadata.models import Dag
 from tests.support.access_rows import logged_in, user_of
@@ -140,6 +140,28 @@ def test_many_repositories_are_a_text_field_for_the_full_name(browser: Client) -
     offered = text(browser, DAGS).split('<select name="repository"')[1].split("</select>")[0]
     assert offered.count("<option") == 31
     assert '<option value="-">no repository</option>' in offered
+
+
+def test_lists_count_their_rows_once_and_read_no_values_for_filters(browser: Client) -> None:
+    repository = Repository.objects.create(name="team", url="https://git.example/a.git")
+    for kind in ("yaml", "jar"):
+        SourceFile.objects.create(repository=repository, path=f"a.{kind}", kind=kind, state="compiled")
+    for service in ("github", "gitlab"):
+        Delivery.objects.create(
+            repository=repository, service=service, event=f"of-{service}", status=200, outcome="ping"
+        )
+    for model, query, shown, hidden in (
+        ("sourcefile", {"kind": "jar"}, ">a.jar<", ">a.yaml<"),
+        ("delivery", {"service": "gitlab"}, "of-gitlab", "of-github"),
+        ("syncrun", {}, "", "nothing"),
+    ):
+        with CaptureQueriesContext(connection) as captured:
+            page = text(browser, f"/admin/gitsync/{model}/", query)
+        made = [query["sql"] for query in captured]
+        assert sum("COUNT(*)" in sql for sql in made) == 1, model
+        assert not [sql for sql in made if 'SELECT DISTINCT "' in sql], model
+        assert shown in page
+        assert hidden not in page
 
 
 def test_every_filter_of_every_list_is_in_its_form(browser: Client) -> None:
