@@ -138,9 +138,8 @@ def mark_accepted(repository: Repository, commit: str, accepted_by: str) -> Empt
 
 def pause_message(repository: Repository) -> str:
     """Return a message that says who paused the repository, and why."""
-    return (
-        f"{repository.name} is paused by {repository.paused_by}: {repository.pause_reason}. Resume it first."
-    )
+    reason = repository.pause_reason.rstrip(".")
+    return f"{repository.name} is paused by {repository.paused_by}: {reason}. Resume it first."
 
 
 def _require_enabled(repository: Repository) -> None:

@@ -89,7 +89,7 @@ def test_a_full_sync_is_requested_by_its_own_action(browser: Client) -> None:
 def test_what_cannot_be_synced_is_named_with_the_reason(browser: Client) -> None:
     make_repository("a")
     make_repository("off", enabled=False)
-    make_repository("held", paused_at=timezone.now(), paused_by="grace", pause_reason="a move")
+    make_repository("held", paused_at=timezone.now(), paused_by="grace", pause_reason="A move.")
     make_dag("mine.yaml", origin="manual", repository="")
     make_dag("theirs.yaml", origin="bundle", repository="a")
 
@@ -97,7 +97,7 @@ def test_what_cannot_be_synced_is_named_with_the_reason(browser: Client) -> None
 
     assert messages_of(answer) == [
         "No sync for 2 DAGs, which do not come from a git repository: mine.yaml, theirs.yaml.",
-        "No sync of held was started. held is paused by grace: a move. Resume it first.",
+        "No sync of held was started. held is paused by grace: A move. Resume it first.",
         "No sync of off was started. off is disabled. Enable it first.",
         "Queued a sync of 1 repository: a.",
     ]
