@@ -10,17 +10,24 @@ from django.http import HttpRequest
 
 from gitsync.admin import states
 from gitsync.admin.repository_filter import RepositoryFilter, ServiceFilter
+from gitsync.admin.row_search import RepositoryRowSearch
 from gitsync.models import Delivery, Repository
 from kiok.metadata.admin import display, list_cells
 from kiok.metadata.admin.read_only import ReadOnlyAdmin
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(ReadOnlyAdmin):
+class DeliveryAdmin(RepositoryRowSearch, ReadOnlyAdmin):
     list_display = ("delivery", "outcome_badge", "status", "pushed", "received")
     list_filter = (RepositoryFilter, "outcome", ServiceFilter, "received_at")
     list_select_related = ("repository",)
-    search_fields = ("repository__name", "event", "ref", "delivery_id", "correlation_id")
+    # Ids are compared as they are stored, which is cheaper.
+    search_fields = (
+        "event__icontains",
+        "ref__icontains",
+        "delivery_id__contains",
+        "correlation_id__contains",
+    )
     fields = (
         *("repository_link", "received_at", "service", "event", "ref", "delivery_id", "correlation_id"),
         *("status", "outcome_badge"),

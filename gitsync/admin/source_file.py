@@ -11,6 +11,7 @@ from django.utils.html import format_html
 
 from gitsync.admin import git_links, problems, states
 from gitsync.admin.repository_filter import FormatFilter, RepositoryFilter
+from gitsync.admin.row_search import RepositoryRowSearch
 from gitsync.models import FileState, SourceFile
 from gitsync.repositories import links
 from gitsync.repositories.queries import located_files
@@ -19,11 +20,11 @@ from kiok.metadata.admin.read_only import ReadOnlyAdmin
 
 
 @admin.register(SourceFile)
-class SourceFileAdmin(ReadOnlyAdmin):
+class SourceFileAdmin(RepositoryRowSearch, ReadOnlyAdmin):
     list_display = ("file", "state_badge", "problem", "failing", "commit")
     list_filter = (RepositoryFilter, "state", FormatFilter, "last_failed_at")
     list_select_related = ("repository",)
-    search_fields = ("path", "repository__name")
+    search_fields = ("path__icontains",)
     fields = (
         *("repository_link", "path", "kind", "state_badge", "dags", "all_problems"),
         *(

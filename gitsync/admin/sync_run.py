@@ -15,6 +15,7 @@ from django.utils.html import format_html
 
 from gitsync.admin import git_links, progress, states, sync_page, sync_status
 from gitsync.admin.repository_filter import RepositoryFilter
+from gitsync.admin.row_search import RepositoryRowSearch
 from gitsync.models import SyncRun, SyncState
 from gitsync.repositories import links
 from gitsync.repositories.queries import counted_syncs
@@ -23,14 +24,15 @@ from kiok.metadata.admin.read_only import ReadOnlyAdmin
 
 
 @admin.register(SyncRun)
-class SyncRunAdmin(ReadOnlyAdmin):
+class SyncRunAdmin(RepositoryRowSearch, ReadOnlyAdmin):
     change_form_template = "admin/gitsync/syncrun/change_form.html"
     list_display = ("sync", "state_badge", "result", "commits", "cause", "started", "took")
     list_filter = (RepositoryFilter, "state", "trigger", "full", "started_at")
     list_select_related = ("repository",)
+    # Commits, reasons and ids are compared as they are stored, which is cheaper.
     search_fields = (
-        *("repository__name", "requested_by", "reason", "message", "from_commit", "to_commit"),
-        "correlation_id",
+        *("requested_by__icontains", "message__icontains", "reason__contains"),
+        *("from_commit__contains", "to_commit__contains", "correlation_id__contains"),
     )
     fields = ("repository",)  # the page has its own template
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.admin.utils import quote
@@ -13,7 +14,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from gitsync.models import Delivery, Repository, SourceFile
+from gitsync.models import Delivery, Repository, SourceFile, SyncRun
 from kiok.metadata.admin.schedule_kinds import KINDS, of_kind
 from kiok.metadata.models import Dag
 from tests.support.access_rows import logged_in, user_of
@@ -162,6 +163,37 @@ def test_lists_count_their_rows_once_and_read_no_values_for_filters(browser: Cli
         assert not [sql for sql in made if 'SELECT DISTINCT "' in sql], model
         assert shown in page
         assert hidden not in page
+
+
+def test_the_search_finds_rows_by_repository_and_by_their_own_words(browser: Client) -> None:
+    for name in ("billing", "payments"):
+        repository = Repository.objects.create(name=name, url="https://git.example/a.git")
+        for word in ("nightly load", "load nightly"):
+            SourceFile.objects.create(repository=repository, path=f"{word}.yaml", state="compiled")
+            Delivery.objects.create(
+                repository=repository, event=word, delivery_id=f"{name}-{word}", status=200, outcome="ping"
+            )
+            SyncRun.objects.create(
+                repository=repository, message=word, state="failed", lease_number=1, started_at=timezone.now()
+            )
+
+    for model, rows in (("sourcefile", SourceFile), ("delivery", Delivery), ("syncrun", SyncRun)):
+
+        def found(search: str, model: str = model, rows: Any = rows) -> list[str]:
+            with CaptureQueriesContext(connection) as captured:
+                shown = text(browser, f"/admin/gitsync/{model}/", {"q": search})
+            [count] = [query["sql"] for query in captured if "COUNT(*)" in query["sql"]]
+            assert "JOIN" not in count
+            listed = [
+                row for row in rows.objects.all() if f"/admin/gitsync/{model}/{row.pk}/change/" in shown
+            ]
+            texts = {"sourcefile": "path", "delivery": "event", "syncrun": "message"}
+            return sorted(f"{row.repository.name}: {getattr(row, texts[model])[:12]}" for row in listed)
+
+        assert found("BILL") == ["billing: load nightly", "billing: nightly load"], model
+        assert found("bill Load") == found("bill"), model
+        assert found('pay "Nightly load"') == ["payments: nightly load"], model
+        assert found("bill pay") == [], model
 
 
 def test_every_filter_of_every_list_is_in_its_form(browser: Client) -> None:
