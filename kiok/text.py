@@ -56,6 +56,11 @@ def printable(text: str, replacement: str | Callable[[str], str] = " ") -> str:
     return "".join(character if character.isprintable() else replace(character) for character in text)
 
 
+def in_sentence(label: str) -> str:
+    """Return the label of a state as it reads within a sentence: `In sync` becomes `in sync`."""
+    return label[:1].lower() + label[1:]
+
+
 def one_line(text: str) -> str:
     """Return `text` on one line: unprintable characters become blanks, and several blanks become one."""
     return " ".join(printable(text).split())

@@ -131,7 +131,7 @@ class ApiTokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic only
     @admin.display(description="expires", ordering="expires_at")
     def expires(self, token: ApiToken) -> str:
         if token.expires_at <= timezone.now():
-            return display.badge(Tone.BAD, "expired")
+            return display.badge(Tone.BAD, "Expired")
         return display.age(token.expires_at)
 
     @admin.display(description="last used", ordering="last_used_at")

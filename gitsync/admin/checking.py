@@ -35,11 +35,11 @@ def check_panel(request: HttpRequest, repository: Repository) -> dict[str, Any] 
     state, result = operation.poll(PATIENCE)
     if state is not OperationState.DONE:
         text = "Waiting for a worker to test the connection."
-        return unfinished(state, "testing", text, "No worker ran the test. Test again.")
+        return unfinished(state, "Testing", text, "No worker ran the test. Test again.")
     found = RemoteCheck.from_json(result["check"])
     if found.config and found.config != repository.config_hash:
         return None
-    tone, word = (Tone.BAD, found.reason) if found.reason else (Tone.GOOD, "reachable")
+    tone, word = (Tone.BAD, found.reason) if found.reason else (Tone.GOOD, "Reachable")
     may_accept = found.acceptable and request.user.has_perm(MAY_ACCEPT)
     body = render_to_string(
         "gitsync/remote_check.html",

@@ -49,7 +49,7 @@ def dry_run_panel(request: HttpRequest, repository: Repository) -> dict[str, Any
     state, found = operation.poll(PATIENCE + timedelta(milliseconds=properties().gitsync_sync_timeout_ms))
     if state is not OperationState.DONE:
         text = "A worker determines what a sync would do. Nothing is written."
-        return unfinished(state, "dry run", text, "No worker did the dry run. Start it again.")
+        return unfinished(state, "Dry run", text, "No worker did the dry run. Start it again.")
     if not found or found["config"] != repository.config_hash:
         return None
     report = found["report"]
@@ -57,13 +57,13 @@ def dry_run_panel(request: HttpRequest, repository: Repository) -> dict[str, Any
         text = (
             f"{in_words(found['counts'], report['unchanged'])} The {report['message']}. Nothing was written."
         )
-        return panel(Tone.BAD, "would be held", text, body=_body(request, repository, found))
+        return panel(Tone.BAD, "Would be held", text, body=_body(request, repository, found))
     if report["state"] == RepositoryState.FAILING:
         text = f"A sync would fail ({report['reason']}): {report['message']} Nothing was written."
-        return panel(Tone.BAD, "would fail", text)
+        return panel(Tone.BAD, "Would fail", text)
     tone = Tone.WARN if found["counts"]["failed"] else Tone.GOOD
     text = f"{in_words(found['counts'], report['unchanged'])} Nothing was written."
-    return panel(tone, "dry run", text, body=_body(request, repository, found))
+    return panel(tone, "Dry run", text, body=_body(request, repository, found))
 
 
 def in_words(counts: Mapping[str, int], unchanged: int) -> str:

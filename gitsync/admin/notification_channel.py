@@ -19,7 +19,7 @@ from kiok.metadata.admin import display
 from kiok.metadata.admin.change_page import ChangePageAdmin
 from kiok.metadata.admin.display import Tone
 from kiok.notifications import outbox
-from kiok.notifications.models import ChannelKind, DeliveryState, NotificationChannel
+from kiok.notifications.models import ChannelKind, DeliveryState, NotificationChannel, NotificationEvent
 
 SHOWN = 10  # newest notifications on a channel's page
 SHOWN_NAMES = 5  # in a message
@@ -190,7 +190,7 @@ def _panel(request: HttpRequest, channel: NotificationChannel) -> dict[str, Any]
         {
             "id": str(row.notification.uid),
             "when": display.age(row.attempted_at or row.created_at),
-            "event": row.notification.event,
+            "event": NotificationEvent(row.notification.event).label,
             "repository": row.notification.repository.name
             if row.notification.repository
             else display.NOTHING,

@@ -24,6 +24,7 @@ from gitsync.repositories import causes, links
 from kiok.checks import CheckStatus
 from kiok.metadata.admin import display
 from kiok.metadata.admin.display import Tone
+from kiok.text import in_sentence
 
 PAGE_SIZE = 100
 LONG_FACT_CHARACTERS = 150  # a longer text spans both columns of a wide page
@@ -179,7 +180,7 @@ def _totals(stands: Standing, of_installation: Sequence[health.HealthResult]) ->
     by_state = [
         (
             f"?{OverviewFilter(state=state).query()}",
-            display.badge(states.REPOSITORY[state][0], f"{number} {word}"),
+            display.badge(states.REPOSITORY[state][0], f"{number} {in_sentence(word)}"),
         )
         for state, number in stands.by_state.items()
         for word in [states.REPOSITORY[state][1]]

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Case, CharField, Count, F, IntegerField, Q, QuerySet, Value, When
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import Count, Func, IntegerField, Q, QuerySet, TextField, Value
+from django.db.models.functions import Cast
 from django.http import HttpRequest
 from django.utils.http import urlencode
 
@@ -14,7 +16,9 @@ from gitsync.admin import states
 from gitsync.admin.progress import with_newest_sync
 from gitsync.models import FileState, Repository, SourceFile
 from gitsync.repositories.queries import counted_repositories
+from gitsync.repositories.states import shown_state_expression
 from kiok.metadata.models import Dag, Origin
+from kiok.text import in_sentence
 
 MAX_SEARCH = 200
 
@@ -54,13 +58,13 @@ class Standing:
 
     @property
     def is_busy(self) -> bool:
-        """Return whether a sync is running."""
-        return states.SYNCING in self.by_state
+        """Return whether a sync is running or queued."""
+        return not {states.SYNCING, states.QUEUED}.isdisjoint(self.by_state)
 
 
 def wanted_repositories(user: Any, wanted: OverviewFilter) -> QuerySet[Any]:
     """Return the matching repositories with counts and the key of the newest sync: the worst state first, then by name."""
-    rows: QuerySet[Any] = Repository.objects.visible_to(user).alias(shown=_shown_state())
+    rows: QuerySet[Any] = Repository.objects.visible_to(user).alias(shown=shown_state_expression())
     rows = rows.order_by(_rank(), "name")
     if wanted.text:
         rows = rows.filter(Q(name__icontains=wanted.text) | Q(url__icontains=wanted.text))
@@ -85,7 +89,7 @@ def by_state(user: Any) -> dict[str, int]:
     counted = (
         Repository.objects.visible_to(user)
         .order_by()
-        .values(shown=_shown_state())
+        .values(shown=shown_state_expression())
         .annotate(number=Count("pk"))
     )
     numbers = {row["shown"]: row["number"] for row in counted}
@@ -96,26 +100,18 @@ def words(numbers: Mapping[str, int]) -> str:
     """Return `12 repositories: 1 failing, 11 in sync.` for the result of `by_state`."""
     if not numbers:
         return "No repositories yet."
-    counted = ", ".join(f"{number} {states.REPOSITORY[state][1]}" for state, number in numbers.items())
+    counted = ", ".join(
+        f"{number} {in_sentence(states.REPOSITORY[state][1])}" for state, number in numbers.items()
+    )
     whole = sum(numbers.values())
     return f"{whole} repositor{'ies' if whole != 1 else 'y'}: {counted}."
 
 
-def _rank() -> Case:
-    """Return a database expression for the place of the alias `shown` in `states.REPOSITORY`."""
-    return Case(
-        *(When(shown=state, then=Value(place)) for place, state in enumerate(states.REPOSITORY)),
-        output_field=IntegerField(),
-    )
+def _rank() -> Func:
+    """Return a database expression for the place of the alias `shown` in `states.REPOSITORY`.
 
-
-def _shown_state() -> Case:
-    """Return a database expression for the state that `states.repository_state` shows."""
-    is_claimed = Repository.LEASE.held()
-    return Case(
-        When(enabled=False, then=Value(states.SWITCHED_OFF)),
-        When(paused_at__isnull=False, then=Value(states.PAUSED)),
-        When(is_claimed, then=Value(states.SYNCING)),
-        default=F("state"),
-        output_field=CharField(),
-    )
+    PostgreSQL then evaluates `shown` once per row, rather than once per state.
+    """
+    order = Cast(Value(list(states.REPOSITORY)), ArrayField(TextField()))
+    shown = Cast("shown", TextField())
+    return Func(order, shown, function="array_position", output_field=IntegerField())

@@ -22,6 +22,7 @@ from gitsync.remedies import remedy
 from gitsync.repositories import links
 from gitsync.repositories.operation import Operation, worker_hint
 from gitsync.repositories.queries import counted_syncs, located_files
+from gitsync.repositories.states import shown_label
 from gitsync.sync.empty_hold import every_dag, hold_of
 from kiok.cluster.conf import properties
 from kiok.metadata.admin import display
@@ -211,10 +212,10 @@ def _facts(
     last = status.run
     good, attempted = repository.last_good_commit, repository.last_commit
     facts = [
-        ("State", "" if status.word == states.word(repository) else states.repository_state(repository)),
+        ("State", "" if status.word == shown_label(repository) else states.repository_state(repository)),
         ("URL", display.copyable(repository.shown_url)),
         ("Reason", repository.reason),
-        ("Message", "" if repository.message == status.text else repository.message),
+        ("Message", "" if repository.message in status.text else repository.message),
         ("What to do", remedy(repository.reason)),
         ("DAGs", f"{dags}, {stale} of them stale" if stale else dags),
         ("Failed files", failed),

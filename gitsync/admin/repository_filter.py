@@ -88,7 +88,7 @@ class PausedFilter(YesNoFilter):
     title = "paused"
     parameter_name = "paused"
     condition = Q(paused_at__isnull=False)
-    words = ("paused", "not paused")
+    words = ("Paused", "Not paused")
 
 
 class GroupFilter(admin.SimpleListFilter):

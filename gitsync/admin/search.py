@@ -93,7 +93,7 @@ def _repository(row: Repository) -> dict[str, Any]:
 
 
 def _dag(row: Dag) -> dict[str, Any]:
-    tone, word = (display.Tone.WARN, "stale") if row.stale_since else (display.Tone.GOOD, "current")
+    tone, word = (display.Tone.WARN, "Stale") if row.stale_since else (display.Tone.GOOD, "Current")
     return {
         "url": display.page_of("metadata_dag", row.uid),
         "name": row.uid,

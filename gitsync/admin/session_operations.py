@@ -63,8 +63,8 @@ def unfinished(state: OperationState, word: str, text: str, lost: str) -> dict[s
     if state is OperationState.WAITING:
         return panel(Tone.BUSY, word, text, settled=False)
     if state is OperationState.LOST:
-        return panel(Tone.IDLE, "no result", lost)
-    return panel(Tone.BAD, "no result", WORKER_FAILED)
+        return panel(Tone.IDLE, "No result", lost)
+    return panel(Tone.BAD, "No result", WORKER_FAILED)
 
 
 def panel(tone: Tone, word: str, text: str, *, body: str = "", settled: bool = True) -> dict[str, Any]:

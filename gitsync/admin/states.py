@@ -1,4 +1,4 @@
-"""The badges of Git Sync: each state with a colour and a word."""
+"""The badges of Git Sync: each state with a colour and a label."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ from django.utils.safestring import SafeString
 
 from gitsync.models import DeliveryOutcome, FileState, Repository, RepositoryState, SyncRun, SyncState
 from gitsync.repositories.requests import is_claimed as is_claimed
+from gitsync.repositories.states import LABELS, shown_state
 from gitsync.repositories.states import PAUSED as PAUSED
+from gitsync.repositories.states import QUEUED as QUEUED
 from gitsync.repositories.states import SWITCHED_OFF as SWITCHED_OFF
 from gitsync.repositories.states import SYNCING as SYNCING
-from gitsync.repositories.states import WORDS, shown_state
 from kiok.metadata.admin.display import Tone, badge
 
 # The states that are shown for a repository, worst first.
 REPOSITORY = {
-    state: (tone, WORDS[state])
+    state: (tone, LABELS[state])
     for state, tone in (
         (RepositoryState.FAILING.value, Tone.BAD),
         (RepositoryState.DEGRADED.value, Tone.WARN),
         (SYNCING, Tone.BUSY),
+        (QUEUED, Tone.BUSY),
         (RepositoryState.IN_SYNC.value, Tone.GOOD),
         (RepositoryState.NEVER.value, Tone.IDLE),
         (PAUSED, Tone.WARN),
@@ -51,11 +53,6 @@ _OUTCOME = {
 def repository_state(repository: Repository) -> SafeString:
     """Return the badge of the repository's state."""
     return badge(*REPOSITORY[shown_state(repository)])
-
-
-def word(repository: Repository) -> str:
-    """Return the word of the repository's state."""
-    return REPOSITORY[shown_state(repository)][1]
 
 
 def sync_state(run: SyncRun) -> SafeString:

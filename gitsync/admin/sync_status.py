@@ -1,4 +1,4 @@
-"""The status of a requested sync as colour and word: queued, running, or its result."""
+"""The status of a repository as colour and label: the outcome of a requested sync, or the shown state."""
 
 from __future__ import annotations
 
@@ -9,20 +9,28 @@ from typing import Any
 from django.utils import timezone
 from django_q.models import Task
 
+from gitsync.admin.states import REPOSITORY
 from gitsync.models import Repository, RepositoryState, SyncRun, SyncState
 from gitsync.repositories.operation import Operation
 from gitsync.repositories.queries import counted_syncs
-from gitsync.repositories.requests import End, is_claimed, outcome_of
+from gitsync.repositories.requests import End, outcome_of
+from gitsync.repositories.states import LABELS, QUEUED, SYNCING, load_queue, shown_state
 from kiok.cluster.conf import properties
 from kiok.metadata.admin.display import Tone
 
-NO_RESULT = "no result"
+NO_RESULT = "No result"
 
 _ENDS = {
     End.WORKER_FAILED: (Tone.BAD, NO_RESULT),
-    End.NOT_LOOKED: (Tone.IDLE, "not checked"),
-    End.FAILING: (Tone.BAD, "failing"),
-    End.NOTHING_NEW: (Tone.GOOD, "nothing new"),
+    End.NOT_LOOKED: (Tone.IDLE, "Not checked"),
+    End.FAILING: (Tone.BAD, LABELS[RepositoryState.FAILING]),
+    End.NOTHING_NEW: (Tone.GOOD, "Nothing new"),
+}
+# The state of the repository after a sync that ended in this state.
+_STATES: Mapping[str, str] = {
+    SyncState.SUCCEEDED: RepositoryState.IN_SYNC.value,
+    SyncState.PARTIAL: RepositoryState.DEGRADED.value,
+    SyncState.FAILED: RepositoryState.FAILING.value,
 }
 
 
@@ -48,6 +56,7 @@ def last_runs(repository_ids: Iterable[int]) -> dict[int, Any]:
 
 def statuses(repositories: Sequence[Repository], asked: Mapping[int, Operation]) -> dict[int, SyncStatus]:
     """Return the status of each repository by its key. Takes a constant number of queries."""
+    load_queue(repositories)
     runs = last_runs(repository.pk for repository in repositories)
     wanted = [request.task for request in asked.values()]
     tasks = {task.pk: task for task in Task.objects.filter(pk__in=wanted)} if wanted else {}
@@ -60,14 +69,25 @@ def statuses(repositories: Sequence[Repository], asked: Mapping[int, Operation])
 
 
 def _status(repository: Repository, asked: Operation | None, task: Task | None, run: Any) -> SyncStatus:
-    if run and run.state == SyncState.RUNNING and is_claimed(repository):
-        return SyncStatus(Tone.BUSY, "syncing", f"Step {run.step}." if run.step else "Starting.", False, run)
+    state = shown_state(repository)
+    if state == SYNCING:
+        step = run.step if run and run.state == SyncState.RUNNING else ""
+        return _of_state(state, f"Step {step}." if step else "Starting.", False, run)
     outcome = _outcome(repository, asked, task, run) if asked else None
     if asked and outcome is None:
-        return SyncStatus(Tone.BUSY, "queued", "Waiting for a worker.", False, run)
-    if _is_due(repository) and not (outcome and outcome.word == NO_RESULT):
-        return SyncStatus(Tone.BUSY, "queued", "It is checked next.", False, run)
-    return outcome or _at_rest(repository, run)
+        return _of_state(QUEUED, "Waiting for a worker.", False, run)
+    if outcome and outcome.word == NO_RESULT:
+        return outcome
+    if state == QUEUED:
+        return _of_state(state, "Waiting for a worker.", False, run)
+    if _is_due(repository):
+        return _of_state(state, "It is checked next.", False, run)
+    return outcome or _of_state(state, _at_rest(repository), True, run)
+
+
+def _of_state(state: str, text: str, settled: bool, run: Any) -> SyncStatus:
+    tone, label = REPOSITORY[state]
+    return SyncStatus(tone, label, text, settled, run)
 
 
 def _outcome(repository: Repository, asked: Operation, task: Task | None, run: Any) -> SyncStatus | None:
@@ -84,31 +104,25 @@ def _outcome(repository: Repository, asked: Operation, task: Task | None, run: A
 def _is_due(repository: Repository) -> bool:
     if repository.is_paused or not (repository.enabled and properties().gitsync_enabled):
         return False
-    now = timezone.now()
-    queued = repository.queued_until is not None and repository.queued_until > now
-    return queued or repository.next_due_at <= now
+    return repository.next_due_at <= timezone.now()
 
 
 def _result(run: Any) -> SyncStatus:
-    """Return the status of the sync that served the request."""
-    tone = {SyncState.SUCCEEDED: Tone.GOOD, SyncState.PARTIAL: Tone.WARN, SyncState.FAILED: Tone.BAD}
-    word = "synced" if run.state in (SyncState.SUCCEEDED, SyncState.PARTIAL) else SyncState(run.state).label
-    text = counts(run) if word == "synced" else ""
+    """Return the status of the sync that served the request: the state that it gave to the repository."""
+    text = counts(run) if run.state in (SyncState.SUCCEEDED, SyncState.PARTIAL) else ""
     message = "; ".join(part for part in (text, run.message) if part)
-    return SyncStatus(tone.get(run.state, Tone.IDLE), word, message, True, run)
+    if run.state in _STATES:
+        return _of_state(_STATES[run.state], message, True, run)
+    return SyncStatus(Tone.IDLE, str(SyncState(run.state).label), message, True, run)
 
 
-def _at_rest(repository: Repository, run: Any) -> SyncStatus:
+def _at_rest(repository: Repository) -> str:
+    """Return what a repository's state means, while no sync runs or waits."""
     if not repository.enabled:
-        return SyncStatus(Tone.IDLE, "disabled", "It is not checked.", True, run)
+        return "It is not checked."
     if repository.is_paused:
-        text = f"By {repository.paused_by}: {repository.pause_reason}"
-        return SyncStatus(Tone.WARN, "paused", text, True, run)
-    tone = {RepositoryState.IN_SYNC: Tone.GOOD, RepositoryState.DEGRADED: Tone.WARN}
-    state = RepositoryState(repository.state)
-    if state == RepositoryState.FAILING:
-        return SyncStatus(Tone.BAD, state.label, repository.message, True, run)
-    return SyncStatus(tone.get(state, Tone.IDLE), state.label, repository.message, True, run)
+        return f"By {repository.paused_by}: {repository.pause_reason}"
+    return repository.message
 
 
 def counts(run: Any) -> str:

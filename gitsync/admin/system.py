@@ -63,20 +63,20 @@ def _panel(request: HttpRequest) -> dict[str, Any]:
     """Return the result of the last check by any user; see `session_operations.panel`."""
     operation = remembered(request, KIND).get(0)
     if operation and operation.poll(PATIENCE)[0] is OperationState.WAITING:
-        return panel(Tone.BUSY, "checking", "Waiting for a worker to run the check.", settled=False)
+        return panel(Tone.BUSY, "Checking", "Waiting for a worker to run the check.", settled=False)
     task = Task.objects.filter(func=sandbox_check.TASK).order_by("-stopped").first()
     if task is None:
-        return panel(Tone.IDLE, "not checked", "No check has run yet.")
+        return panel(Tone.IDLE, "Not checked", "No check has run yet.")
     if not task.success:
-        return panel(Tone.BAD, "no result", WORKER_FAILED)
+        return panel(Tone.BAD, "No result", WORKER_FAILED)
     if task.result["error"]:
-        return panel(Tone.BAD, "no sandbox", task.result["error"])
+        return panel(Tone.BAD, "No sandbox", task.result["error"])
     return _found(Examination.from_json(task.result["examination"]), task.stopped)
 
 
 def _found(examination: Examination, when: datetime) -> dict[str, Any]:
     bad, weaker = examination.bad, examination.weaker
-    tone, word = (Tone.BAD, "not as expected") if bad else (Tone.GOOD, "as expected")
+    tone, word = (Tone.BAD, "Not as expected") if bad else (Tone.GOOD, "As expected")
     text = (
         f"{len(examination.findings) - bad} of {len(examination.findings)} isolation layers are as expected."
     )
@@ -94,5 +94,5 @@ def _found(examination: Examination, when: datetime) -> dict[str, Any]:
 
 def _badge(finding: LayerResult) -> SafeString:
     if finding.is_weaker:
-        return display.badge(Tone.WARN, "weaker")
-    return display.badge(*((Tone.BAD, "no") if finding.failed else (Tone.GOOD, "yes")))
+        return display.badge(Tone.WARN, "Weaker")
+    return display.badge(*((Tone.BAD, "No") if finding.failed else (Tone.GOOD, "Yes")))

@@ -171,6 +171,7 @@ RESPONSES: Mapping[str, Mapping[str, Any]] = {
         "paused": None,
         "held": None,
         "state": "in_sync",
+        "stateLabel": "In sync",
         "syncing": False,
         "reason": "",
         "message": "",

@@ -40,6 +40,7 @@ from gitsync.models.visibility import sees_all
 from gitsync.repositories.declared import declared_where
 from gitsync.repositories.queries import counted_repositories
 from gitsync.repositories.requests import is_claimed
+from gitsync.repositories.states import LABELS, shown_label
 from gitsync.sync.empty_hold import hold_of
 
 router = Router(tags=["repositories"], by_alias=True)
@@ -85,7 +86,7 @@ class RepositoryOut(Sent):
     enabled: bool
     interval_ms: int | None = Field(description="null: kiok.gitsync.interval.ms.")
     groups: list[str] = Field(
-        description="The groups whose members see it, as far as the caller may assign them."
+        description="Groups whose members see it, as far as the caller may assign them."
     )
     managed_by: ManagedByName
     declared_in: str | None = Field(
@@ -94,6 +95,7 @@ class RepositoryOut(Sent):
     paused: Paused | None
     held: Held | None
     state: RepositoryStateName
+    state_label: str = Field(description=f"As pages and commands show it: {', '.join(LABELS.values())}.")
     syncing: bool
     reason: str = Field(description="Stable name of the problem; see docs/reference/reasons.md.")
     message: str
@@ -330,6 +332,7 @@ def _out(row: Any, shown_groups: set[str] | None) -> RepositoryOut:
         paused=Paused(at=row.paused_at, by=row.paused_by, reason=row.pause_reason) if row.is_paused else None,
         held=_held(row),
         state=row.state,
+        state_label=shown_label(row),
         syncing=is_claimed(row),
         reason=row.reason,
         message=row.message,

@@ -15,7 +15,15 @@ from rich.segment import Segment
 from rich.table import Table
 
 from gitsync.models import Repository, RepositoryState
-from gitsync.repositories.states import PAUSED, SWITCHED_OFF, SYNCING, WORDS, shown_state
+from gitsync.repositories.states import (
+    LABELS,
+    PAUSED,
+    QUEUED,
+    SWITCHED_OFF,
+    SYNCING,
+    shown_label,
+    shown_state,
+)
 from gitsync.sync.empty_hold import hold_of
 from gitsync.sync.lease import is_held
 from kiok.checks import CheckResult, CheckStatus
@@ -32,6 +40,7 @@ COLOURS = {
     RepositoryState.FAILING.value: "red",
     RepositoryState.NEVER.value: "dim",
     SYNCING: "cyan",
+    QUEUED: "cyan",
     PAUSED: "yellow",
     SWITCHED_OFF: "dim",
 }
@@ -46,7 +55,7 @@ LAYER_SIGNS = {
     CheckStatus.WARN: ("!", "yellow"),
     CheckStatus.FAIL: ("✗", "red"),
 }
-# The order of the list: a running sync counts as the state before it.
+# The order of the list: a running or queued sync counts as the state before it.
 TROUBLE = (
     RepositoryState.FAILING.value,
     RepositoryState.DEGRADED.value,
@@ -191,7 +200,7 @@ def by_trouble(repositories: Iterable[Repository]) -> list[Repository]:
 
     def place(row: Repository) -> tuple[int, str]:
         state = shown_state(row)
-        return places[row.state if state == SYNCING else state], row.name
+        return places[row.state if state in (SYNCING, QUEUED) else state], row.name
 
     return sorted(repositories, key=place)
 
@@ -199,7 +208,7 @@ def by_trouble(repositories: Iterable[Repository]) -> list[Repository]:
 def show_state(row: Repository, state: str) -> None:
     """Print a line with a repository's new state: the commit that is served, or the reason of the failure."""
     detail = f"commit {row.last_good_commit[:8]}" if row.last_good_commit else ""
-    if row.reason and state == WORDS[row.state]:
+    if row.reason and state == LABELS[row.state]:
         detail = f"{row.reason}: {row.message}" if row.message else row.reason
     line = f"{row.name}: {state}" + (f" ({detail})" if detail else "")
     console = TerminalConsole()
@@ -235,7 +244,7 @@ def show_repositories(repositories: Sequence[Repository]) -> None:
 
 
 def _coloured(state: str) -> str:
-    return f"[{COLOURS[state]}]{WORDS[state]}[/]"
+    return f"[{COLOURS[state]}]{LABELS[state]}[/]"
 
 
 def show_examination(examination: Examination) -> None:
@@ -308,6 +317,7 @@ def repository_json(row: Repository) -> dict[str, Any]:
         "held": {"commit": hold.commit, "dags": hold.dags, "accepted_by": hold.accepted_by} if hold else None,
         "managed_by": row.managed_by,
         "state": row.state,
+        "state_label": shown_label(row),
         "reason": row.reason,
         "message": row.message,
         "last_commit": row.last_commit,

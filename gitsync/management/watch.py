@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from enum import StrEnum
 
 from django.utils import timezone
 
 from gitsync.models import QueuedSync, Repository
 from gitsync.repositories.requests import FOLLOW_UP_GRACE, is_claimed
-from gitsync.repositories.states import WORDS, shown_state
+from gitsync.repositories.states import LABELS, QUEUED, shown_label, with_queue
 from kiok.cluster.conf import properties
 from kiok.cluster.models import LeaderLease
 
 POLL_SECONDS = 0.5  # a change of state is printed at most this much later
 
 
-class WatchState(StrEnum):
-    """The states of a repository whose sync is still to come. The other states are those of the list."""
-
-    DUE = "waiting for a check"
-    QUEUED = "queued"
+DUE = "Waiting for a check"  # the state of a repository that the leader polls next; the others are those of the list
 
 
 def follow(repositories: Sequence[Repository], show: Callable[[Repository, str], None]) -> list[Repository]:
@@ -36,7 +31,7 @@ def follow(repositories: Sequence[Repository], show: Callable[[Repository, str],
     while True:
         # The queue first: the row of a repository that is read later has the result of a sync that left the queue.
         queued = set(QueuedSync.objects.filter(repository__in=keys).values_list("repository", flat=True))
-        rows = list(Repository.objects.filter(pk__in=keys).order_by("name"))
+        rows = list(with_queue(Repository.objects.filter(pk__in=keys)).order_by("name"))
         is_polled = properties().gitsync_enabled and LeaderLease.current().exists()
         is_open = False
         for row in rows:
@@ -58,12 +53,12 @@ def follow(repositories: Sequence[Repository], show: Callable[[Repository, str],
 
 
 def _state(row: Repository, queued: Collection[int], *, is_polled: bool) -> tuple[str, bool]:
-    """Return the state in words, and whether a sync waits or runs."""
+    """Return the label of the state, and whether a sync waits or runs."""
     if is_claimed(row):
-        return WORDS[shown_state(row)], True
+        return shown_label(row), True
     if row.pk in queued or row.pending_request:
-        return WatchState.QUEUED.value, True
+        return LABELS[QUEUED], True
     is_active = row.enabled and not row.is_paused
     if is_active and is_polled and row.next_due_at <= timezone.now():
-        return WatchState.DUE.value, True
-    return WORDS[shown_state(row)], False
+        return DUE, True
+    return shown_label(row), False

@@ -13,18 +13,18 @@ from kiok.correlation import MAX_CHARACTERS
 class DeliveryOutcome(models.TextChoices):
     """The outcome of a webhook delivery."""
 
-    QUEUED = "queued", "sync queued"
-    WAITING = "waiting", "added to a sync that was already queued"
-    PING = "ping", "ping"
-    REPLAY = "replay", "already delivered"
-    NOT_A_PUSH = "not_a_push", "event that moves no ref"
-    OTHER_REF = "other_ref", "the ref is not the one that is followed"
-    DISABLED = "disabled", "the repository is disabled"
-    PAUSED = "paused", "the repository is paused"
-    PAYLOAD = "payload", "the body is not what the service documents"
-    UNSIGNED = "unsigned", "no signature or token"
-    SIGNATURE = "signature", "not signed with the repository's secret"
-    SECRET = "secret", "the repository has no usable secret"
+    QUEUED = "queued", "Sync queued"
+    WAITING = "waiting", "Added to a sync that was already queued"
+    PING = "ping", "Ping"
+    REPLAY = "replay", "Already delivered"
+    NOT_A_PUSH = "not_a_push", "Event that moves no ref"
+    OTHER_REF = "other_ref", "The ref is not the one that is followed"
+    DISABLED = "disabled", "The repository is disabled"
+    PAUSED = "paused", "The repository is paused"
+    PAYLOAD = "payload", "The body is not what the service documents"
+    UNSIGNED = "unsigned", "No signature or token"
+    SIGNATURE = "signature", "Not signed with the repository's secret"
+    SECRET = "secret", "The repository has no usable secret"
 
 
 ASKED = (

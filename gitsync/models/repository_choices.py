@@ -23,7 +23,7 @@ class Verify(models.TextChoices):
 class RepositoryState(models.TextChoices):
     """The state of a repository after its last poll or sync."""
 
-    NEVER = "never", "never synced"
-    IN_SYNC = "in_sync", "in sync"
-    DEGRADED = "degraded", "degraded"
-    FAILING = "failing", "failing"
+    NEVER = "never", "Never synced"
+    IN_SYNC = "in_sync", "In sync"
+    DEGRADED = "degraded", "Degraded"
+    FAILING = "failing", "Failing"

@@ -13,10 +13,10 @@ from gitsync.models.visibility import RepositoryRowQuerySet
 class FileState(models.TextChoices):
     """The result of a file at the last commit. A file that was removed has no row."""
 
-    COMPILED = "compiled", "compiled"
-    FAILED = "failed", "failed"
-    NOT_A_DAG = "not_a_dag", "not a DAG"
-    IGNORED = "ignored", "ignored"
+    COMPILED = "compiled", "Compiled"
+    FAILED = "failed", "Failed"
+    NOT_A_DAG = "not_a_dag", "Not a DAG"
+    IGNORED = "ignored", "Ignored"
 
 
 IGNORED_PREFIX = "ignored: "

@@ -25,11 +25,11 @@ class Trigger(models.TextChoices):
 class SyncState(models.TextChoices):
     """The state of a sync."""
 
-    RUNNING = "running", "running"
-    SUCCEEDED = "succeeded", "succeeded"
-    PARTIAL = "partial", "degraded"
-    FAILED = "failed", "failed"
-    ABANDONED = "abandoned", "abandoned"
+    RUNNING = "running", "Running"
+    SUCCEEDED = "succeeded", "Succeeded"
+    PARTIAL = "partial", "Degraded"
+    FAILED = "failed", "Failed"
+    ABANDONED = "abandoned", "Abandoned"
 
 
 class SyncRun(models.Model):

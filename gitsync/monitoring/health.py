@@ -51,22 +51,22 @@ def facts(*, names_repositories: bool = False) -> tuple[HealthResult, ...]:
     if not declaration_problem:
         return found
     text = f"{declaration_problem}." if names_repositories else DECLARATION_HINT
-    return (*found, _health("Declaration", False, "not applied", text))
+    return (*found, _health("Declaration", False, "Not applied", text))
 
 
 def _leader(workers: Sequence[Worker], holder: str) -> HealthResult:
     label = "Leader"
     if holder and not properties().gitsync_enabled:
         text = f"{heartbeat.in_words(holder)} It polls no repository: kiok.gitsync.enabled is false."
-        return _health(label, True, "alive", text)
+        return _health(label, True, "Alive", text)
     if holder:
-        return _health(label, True, "alive", heartbeat.in_words(holder))
+        return _health(label, True, "Alive", heartbeat.in_words(holder))
     if not workers:
-        return _health(label, False, "none", f"No worker is running. {START_ONE}")
+        return _health(label, False, "None", f"No worker is running. {START_ONE}")
     return _health(
         label,
         False,
-        "none",
+        "None",
         "Workers are running, but none is the leader. A new leader is elected within 7 seconds.",
     )
 
@@ -75,7 +75,7 @@ def _workers(workers: Sequence[Worker]) -> HealthResult:
     label = "Workers"
     if not workers:
         return _health(
-            label, False, "none", f"No heartbeat in the last {heartbeat.ALIVE_SECONDS:.0f} s. {START_ONE}"
+            label, False, "None", f"No heartbeat in the last {heartbeat.ALIVE_SECONDS:.0f} s. {START_ONE}"
         )
     hosts = Counter(heartbeat.host_of(worker.name) for worker in workers)
     named = _some([f"{number} on {host}" for host, number in hosts.items()])
@@ -87,19 +87,19 @@ def _sandbox(workers: Sequence[Worker]) -> HealthResult:
     """Return the state of the engines per host, since the workers of a host share one engine."""
     label = "Sandbox"
     if not workers:
-        return _health(label, None, "unknown", "No worker is alive to report the state of its engine.")
+        return _health(label, None, "Unknown", "No worker is alive to report the state of its engine.")
     hosts = {heartbeat.host_of(worker.name) for worker in workers}
     faulty = {heartbeat.host_of(worker.name): worker.engine for worker in workers if worker.engine}
     if not faulty:
         ready = heartbeat.containers_ready(workers)
-        return _health(label, True, "ready", f"Warm containers: {ready}.")
+        return _health(label, True, "Ready", f"Warm containers: {ready}.")
     if len(hosts) == 1:
-        return _health(label, False, "faulty", next(iter(faulty.values())))
+        return _health(label, False, "Faulty", next(iter(faulty.values())))
     complaints: defaultdict[str, list[str]] = defaultdict(list)
     for host, complaint in faulty.items():
         complaints[complaint].append(host)
     said = [f"{_some(where)}: {complaint}" for complaint, where in complaints.items()]
-    return _health(label, False, f"faulty on {len(faulty)} of {len(hosts)} hosts", _some(said))
+    return _health(label, False, f"Faulty on {len(faulty)} of {len(hosts)} hosts", _some(said))
 
 
 def _database() -> HealthResult:
@@ -119,10 +119,10 @@ def _database() -> HealthResult:
         return _health(
             label,
             False,
-            "needs migration",
+            "Needs migration",
             f"{about}; migrations not applied: {pending}. Run `manage.py migrate`.",
         )
-    return _health(label, True, "reachable", f"{about}; all migrations are applied.")
+    return _health(label, True, "Reachable", f"{about}; all migrations are applied.")
 
 
 @lru_cache(maxsize=1)
@@ -140,7 +140,7 @@ def _queue(workers: Sequence[Worker]) -> HealthResult:
     found = queue_lengths(worker.name for worker in workers)
     at_work = f"{found.taken} running."
     if not found.waiting:
-        return _health("Queue", True, "empty", at_work)
+        return _health("Queue", True, "Empty", at_work)
     text = f"The oldest has been queued for {_duration(found.oldest_seconds)}; {at_work}"
     return _health("Queue", found.oldest_seconds < LONG_WAIT_SECONDS, f"{found.waiting} queued", text)
 

@@ -8,22 +8,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gitsync.models import Repository, SyncRun, SyncState
+from gitsync.models import Repository, RepositoryState, SyncRun, SyncState
 from gitsync.models.sync_run import MAX_FAILED_FILES
 from gitsync.remedies import remedy
 from gitsync.repositories import links
 from gitsync.repositories.causes import cause
+from gitsync.repositories.states import LABELS
 from kiok.notifications import content
 from kiok.notifications.content import Description
 from kiok.notifications.errors import NotDelivered
 from kiok.notifications.models import Notification, NotificationEvent
 from kiok.notifications.reported_file import ReportedFile
+from kiok.text import in_sentence
 
 # The state of the sync that a notification of the event is about.
 _STATES: Mapping[str, SyncState] = {
     NotificationEvent.FAILING: SyncState.FAILED,
     NotificationEvent.DEGRADED: SyncState.PARTIAL,
     NotificationEvent.RECOVERED: SyncState.SUCCEEDED,
+}
+LABELS_OF_EVENTS: Mapping[str, str] = {
+    NotificationEvent.FAILING: LABELS[RepositoryState.FAILING],
+    NotificationEvent.DEGRADED: LABELS[RepositoryState.DEGRADED],
+    NotificationEvent.RECOVERED: LABELS[RepositoryState.IN_SYNC],
 }
 # Written out, as resolving the URL would import every page into the worker.
 _PAGE = "/admin/gitsync/repository/{pk}/change/"
@@ -89,12 +96,13 @@ def _title(
     notification: Notification, repository: Repository, problems: Sequence[Any], failed_files: int
 ) -> str:
     """Return the state and its cause in words, such as `is degraded: 2 files fail to compile`."""
+    is_in = f"is {in_sentence(LABELS_OF_EVENTS[notification.event])}"
     if notification.event == NotificationEvent.RECOVERED:
-        return "is in sync again"
+        return f"{is_in} again"
     if notification.event == NotificationEvent.FAILING:
         why = cause(repository, notification.reason, notification.message)
-        return f"is failing: {why}" if why else "is failing"
+        return f"{is_in}: {why}" if why else is_in
     if not failed_files:
-        return "is degraded: files fail to compile"
+        return f"{is_in}: files fail to compile"
     least = "at least " if len(problems) >= MAX_FAILED_FILES else ""
-    return f"is degraded: {least}{failed_files} file{'s fail' if failed_files != 1 else ' fails'} to compile"
+    return f"{is_in}: {least}{failed_files} file{'s fail' if failed_files != 1 else ' fails'} to compile"

@@ -10,6 +10,7 @@ from django.db.models.functions import Coalesce, Left
 
 from gitsync.models import FileState, Repository, SourceFile, SyncRun
 from gitsync.models.source_file import reason_text
+from gitsync.repositories.states import with_queue
 from kiok.metadata.json_length import JsonLength
 from kiok.metadata.models import Dag, Origin
 
@@ -45,14 +46,15 @@ def reason_of(file: Any) -> str:
 
 
 def counted_repositories(repositories: QuerySet[Repository]) -> QuerySet[Any]:
-    """Annotate repositories with `n_dags`, `n_stale` and `n_failed` (files)."""
+    """Annotate repositories with `n_dags`, `n_stale`, `n_failed` (files), and with `is_queued` for their state."""
     dags = Dag.objects.filter(origin=Origin.GIT, repository=OuterRef("name"))
     failed = SourceFile.objects.filter(repository=OuterRef("pk"), state=FileState.FAILED)
-    return repositories.annotate(
+    counted: QuerySet[Any] = with_queue(repositories).annotate(
         n_dags=_counted(dags, "repository"),
         n_stale=_counted(dags.filter(stale_since__isnull=False), "repository"),
         n_failed=_counted(failed, "repository"),
     )
+    return counted
 
 
 def _length(array: Any) -> Coalesce:

@@ -40,11 +40,11 @@ class Origin(models.TextChoices):
 class RunState(models.TextChoices):
     """The states of a run: PENDING, RUNNING, then one of three final states."""
 
-    PENDING = "PENDING", "pending"
-    RUNNING = "RUNNING", "running"
-    SUCCESS = "SUCCESS", "success"
-    FAILED = "FAILED", "failed"
-    CANCELLED = "CANCELLED", "cancelled"
+    PENDING = "PENDING", "Pending"
+    RUNNING = "RUNNING", "Running"
+    SUCCESS = "SUCCESS", "Success"
+    FAILED = "FAILED", "Failed"
+    CANCELLED = "CANCELLED", "Cancelled"
 
 
 class Dag(models.Model):

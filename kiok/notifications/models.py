@@ -31,10 +31,10 @@ REPOSITORY = "gitsync.Repository"  # by label: no module of gitsync is imported 
 class NotificationEvent(models.TextChoices):
     """The event that a notification reports. The app that emits it registers its content: `content.register`."""
 
-    FAILING = "failing", "repository is failing"
-    DEGRADED = "degraded", "repository is degraded"
-    RECOVERED = "recovered", "repository is in sync again"
-    TEST = "test", "test"
+    FAILING = "failing", "Failing"
+    DEGRADED = "degraded", "Degraded"
+    RECOVERED = "recovered", "In sync again"
+    TEST = "test", "Test"
 
 
 class ChannelKind(models.TextChoices):
@@ -47,9 +47,9 @@ class ChannelKind(models.TextChoices):
 class DeliveryState(models.TextChoices):
     """The delivery state of a notification on one channel."""
 
-    WAITING = "waiting", "waiting"
-    SENT = "sent", "sent"
-    GIVEN_UP = "given_up", "given up"
+    WAITING = "waiting", "Waiting"
+    SENT = "sent", "Sent"
+    GIVEN_UP = "given_up", "Given up"
 
 
 class NotificationChannel(models.Model):

@@ -52,7 +52,7 @@ def test_the_action_shows_the_results_of_all_selected(
     line = page.locator("#sync-status [data-sync-part=line]")
     for name in ("one", "two"):
         add_repository(page, name, work_repo.file_url)
-        expect(line).to_contain_text("in sync", timeout=RESULT_MS)
+        expect(line).to_contain_text("In sync", timeout=RESULT_MS)
     work_repo.publish({"world.yaml": WORLD})
     page.goto("/admin/gitsync/repository/")
 
@@ -64,7 +64,7 @@ def test_the_action_shows_the_results_of_all_selected(
 
     for name in ("one", "two"):
         row = line.get_by_role("listitem").filter(has=page.get_by_role("link", name=name, exact=True))
-        expect(row).to_contain_text("synced 1 created, 1 unchanged", timeout=RESULT_MS)
+        expect(row).to_contain_text("In sync 1 created, 1 unchanged", timeout=RESULT_MS)
     assert page.evaluate("window.markOfThisLoading") is True
 
 
@@ -99,10 +99,10 @@ def test_without_javascript_a_reload_shows_the_result(
     work_repo.publish({"hello.yaml": HELLO})
     log_in(page, service)
     add_repository(page, "team", work_repo.file_url)
-    reload_until(page, "in sync")
+    reload_until(page, "In sync")
     work_repo.publish({"world.yaml": WORLD})
     page.get_by_role("button", name="Sync now (full)").click()
-    reload_until(page, "synced 1 created, 1 unchanged")
+    reload_until(page, "In sync 1 created, 1 unchanged")
     open_tab(page, "DAGs")
     expect(page.get_by_role("link", name="hello", exact=True)).to_be_visible()
 
@@ -128,7 +128,7 @@ def test_a_first_host_key_is_shown_accepted_by_a_click_and_then_it_syncs(
     expect(tested).to_contain_text(ssh_server.fingerprint)
 
     page.get_by_role("button", name="Accept this host key").click()
-    expect(line).to_contain_text("reachable", timeout=RESULT_MS)
+    expect(line).to_contain_text("Reachable", timeout=RESULT_MS)
     expect(tested).to_contain_text("is now in knownHosts of connection")
     expect(page.get_by_role("button", name="Accept this host key")).to_have_count(0)
 
@@ -137,10 +137,10 @@ def test_a_first_host_key_is_shown_accepted_by_a_click_and_then_it_syncs(
     expect(tested.get_by_text("1: main")).to_be_visible()
 
     # It is due with the acceptance, and syncs from now on.
-    reload_until(page, "in sync")
+    reload_until(page, "In sync")
     work_repo.publish({"world.yaml": WORLD})
     click_sync_now(page)
-    expect_without_reload(page, "synced 1 created, 1 unchanged")
+    expect_without_reload(page, "In sync 1 created, 1 unchanged")
     open_tab(page, "DAGs")
     expect(page.get_by_role("link", name="hello", exact=True)).to_be_visible()
 

@@ -73,7 +73,7 @@ def test_a_graph_can_be_zoomed_moved_and_navigated(
     work_repo.publish({"small.yaml": SMALL, "large.yaml": large()})
     log_in(page, service)
     add_repository(page, "team", work_repo.file_url)
-    expect(page.locator("#sync-status [data-sync-part=line]")).to_contain_text("in sync", timeout=RESULT_MS)
+    expect(page.locator("#sync-status [data-sync-part=line]")).to_contain_text("In sync", timeout=RESULT_MS)
 
     the_small_one(page)
     the_large_one(page)

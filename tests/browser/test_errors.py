@@ -20,7 +20,7 @@ def test_a_broken_push_is_found_filtered_and_read_at_its_marked_line(
     log_in(page, service)
     for name in ("one", "two"):
         add_repository(page, name, work_repo.file_url)
-        expect(page.locator("#sync-status")).to_contain_text("degraded", timeout=RESULT_MS)
+        expect(page.locator("#sync-status")).to_contain_text("Degraded", timeout=RESULT_MS)
     hosts: set[str] = set()
     page.on("request", lambda request: hosts.add(request.url.split("/")[2]))
 

@@ -30,7 +30,7 @@ def test_a_commit_that_prunes_every_dag_is_held_shown_and_accepted(
     page.get_by_label("Allow empty").uncheck()
     page.get_by_role("button", name="Save", exact=True).click()
     line = page.locator("#sync-status [data-sync-part=line]")
-    expect(line).to_contain_text("in sync", timeout=RESULT_MS)
+    expect(line).to_contain_text("In sync", timeout=RESULT_MS)
     held = page.get_by_role("region", name="Held commit")
     expect(held).to_have_count(0)
 
@@ -39,7 +39,7 @@ def test_a_commit_that_prunes_every_dag_is_held_shown_and_accepted(
     commit = work_repo.publish({"README": "all gone"})
     page.get_by_role("button", name="Dry run").click()
     tried = page.get_by_role("region", name="Dry run")
-    expect(tried).to_contain_text("would be held", timeout=RESULT_MS)
+    expect(tried).to_contain_text("Would be held", timeout=RESULT_MS)
     expect(tried.get_by_role("heading", name="2 DAGs would be pruned")).to_be_visible()
     page.get_by_role("button", name="Sync now", exact=True).click()
     # The page that is open shows it, without a reload.

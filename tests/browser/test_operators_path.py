@@ -105,13 +105,13 @@ def add_the_repository(operator: Operator, step: Step) -> None:
 def try_the_connection(operator: Operator, step: Step) -> None:
     operator.press(step("Test connection"))
     line = operator.page.locator("#remote-check [data-sync-part=line]")
-    expect(line).to_contain_text(step("reachable"), timeout=RESULT_MS)
+    expect(line).to_contain_text(step("Reachable"), timeout=RESULT_MS)
 
 
 @way("See the first sync")
 def see_the_first_sync(operator: Operator, step: Step) -> None:
     line = operator.status.locator("[data-sync-part=line]")
-    expect(line).to_contain_text(step("in sync"), timeout=RESULT_MS)
+    expect(line).to_contain_text(step("In sync"), timeout=RESULT_MS)
     open_tab(operator.page, step("DAGs"))
     row = operator.page.locator("#result_list tbody tr")
     expect(row).to_contain_text(step("dags/hello.yaml"))
@@ -147,14 +147,14 @@ def read_a_failure(operator: Operator, step: Step) -> None:
     path = step("dags/report.yaml")
     operator.push({path: step.block})
     operator.open("Overview")
-    expect(operator.row).to_contain_text(step("degraded"), timeout=RESULT_MS)
+    expect(operator.row).to_contain_text(step("Degraded"), timeout=RESULT_MS)
     operator.open(step("Errors"))
     error = operator.page.get_by_role("region", name=f"{path} in team")
     expect(error.locator("mark").first).to_contain_text(step("require: [collect]"))
     expect(error.get_by_role("listitem").first).to_contain_text(step("requires"))
     operator.push({path: step.block.replace("require:", "requires:")})
     operator.open("Overview")
-    expect(operator.row.locator("td").first).to_have_text("in sync", timeout=RESULT_MS)
+    expect(operator.row.locator("td").first).to_have_text("In sync", timeout=RESULT_MS)
     operator.open("Errors")
     expect(operator.content).to_contain_text(step("No failed files."))
 
@@ -170,13 +170,13 @@ def pause(operator: Operator, step: Step) -> None:
     expect(paused).to_contain_text(f"By {operator.service.username}")
     expect(paused).to_contain_text("the warehouse moves house")
     operator.open("Overview")
-    expect(operator.row).to_contain_text(step("paused"))
+    expect(operator.row).to_contain_text(step("Paused"))
     operator.author.git("rm", "-q", step("dags/report.yaml"))
     operator.push()
     assert operator.answers[-1]["outcome"] == "paused"
     operator.open_repository()
     hook = operator.status.get_by_role("region", name="Webhook", exact=True)
-    expect(hook.get_by_role("row").nth(1)).to_contain_text(step("the repository is paused"))
+    expect(hook.get_by_role("row").nth(1)).to_contain_text(step("The repository is paused"))
 
 
 @way("Try it out")

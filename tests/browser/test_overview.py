@@ -86,21 +86,21 @@ def test_the_overview_updates_without_a_reload_and_rests_while_hidden(
     log_in(elsewhere, service)
     add_repository(elsewhere, "team", work_repo.file_url)
     totals = page.locator("[data-overview-part=totals]")
-    expect(state_of(page, "team")).to_have_text("in sync", timeout=RESULT_MS)
+    expect(state_of(page, "team")).to_have_text("In sync", timeout=RESULT_MS)
     expect(totals).to_contain_text("1 in sync")
-    expect(totals).to_contain_text("alive")
+    expect(totals).to_contain_text("Alive")
     expect(page.get_by_role("status")).to_have_text("1 repository: 1 in sync.")
 
     commit = work_repo.publish({"world.yaml": BROKEN})
     address = row_of(page, "team").get_by_role("link", name="team", exact=True).get_attribute("href")
     assert elsewhere.evaluate(SYNC_NOW, address) == 200
-    expect(state_of(page, "team")).to_have_text("degraded", timeout=RESULT_MS)
+    expect(state_of(page, "team")).to_have_text("Degraded", timeout=RESULT_MS)
     expect(row_of(page, "team")).to_contain_text(commit[:10])
     expect(row_of(page, "team")).to_contain_text("1 stale")
 
     # The row of a deleted repository disappears, and the focused element keeps the focus.
     add_repository(elsewhere, "aaa", work_repo.file_url)
-    expect(state_of(page, "aaa")).to_have_text("degraded", timeout=RESULT_MS)
+    expect(state_of(page, "aaa")).to_have_text("Degraded", timeout=RESULT_MS)
     row_of(page, "team").get_by_role("link", name="1", exact=True).focus()
     elsewhere.goto(elsewhere.url.replace("/change/", "/delete/"))
     elsewhere.get_by_role("button", name="Yes").click()
@@ -142,7 +142,7 @@ def test_a_long_sync_shows_a_progress_bar_counts_and_log(
     values = [value for value, _ in seen]
     assert values == sorted(values)
     assert len({output for _, output in seen if "of 60 files" in output}) >= 3, seen
-    expect(state_of(page, "team")).to_have_text("in sync", timeout=RESULT_MS)
+    expect(state_of(page, "team")).to_have_text("In sync", timeout=RESULT_MS)
     assert page.evaluate("window.markOfThisLoading") is True
 
     # The same on the page of a sync, with its log.
@@ -150,7 +150,7 @@ def test_a_long_sync_shows_a_progress_bar_counts_and_log(
     page.goto(f"{address}")
     page.get_by_role("button", name="Sync now (full)", exact=True).click()
     line = page.locator("#sync-status [data-sync-part=line]")
-    expect(line).to_contain_text("syncing", timeout=RESULT_MS)
+    expect(line).to_contain_text("Syncing", timeout=RESULT_MS)
     line.get_by_role("link", name="Sync").click()
     page.evaluate("window.markOfThisLoading = true")
     log = page.get_by_role("region", name="Log")
@@ -180,16 +180,16 @@ def test_without_javascript_the_overview_is_searchable_and_reloads(
     log_in(page, service)
     for name in ("one", "two"):
         add_repository(page, name, work_repo.file_url)
-        reload_until(page, "in sync")
+        reload_until(page, "In sync")
     page.goto("/admin/gitsync/overview/")
-    expect(state_of(page, "one")).to_have_text("in sync")
+    expect(state_of(page, "one")).to_have_text("In sync")
     page.get_by_label("Name or URL").fill("wo")
     page.get_by_role("button", name="Show", exact=True).click()
-    expect(state_of(page, "two")).to_have_text("in sync")
+    expect(state_of(page, "two")).to_have_text("In sync")
     expect(row_of(page, "one")).to_have_count(0)
     page.get_by_role("link", name="Show all").click()
     page.get_by_label("State").select_option("failing")
     page.get_by_role("button", name="Show", exact=True).click()
     expect(page.get_by_text("No repository matches.")).to_be_visible()
     page.get_by_role("link", name="2 in sync").click()
-    expect(state_of(page, "one")).to_have_text("in sync")
+    expect(state_of(page, "one")).to_have_text("In sync")

@@ -47,7 +47,7 @@ def test_a_repository_is_typed_in_tried_out_paused_and_resumed(
     expect(page.locator(".field-verify_keys .errorlist")).to_be_hidden()
     page.get_by_role("button", name="Save", exact=True).click()
     line = page.locator("#sync-status [data-sync-part=line]")
-    expect(line).to_contain_text("in sync", timeout=RESULT_MS)
+    expect(line).to_contain_text("In sync", timeout=RESULT_MS)
 
     # A dry run is shown without a reload, with the change of each spec, and changes nothing.
     (work_repo.work / "gone.yaml").unlink()
@@ -81,11 +81,11 @@ def test_a_repository_is_typed_in_tried_out_paused_and_resumed(
     expect(page.get_by_role("button", name="Dry run")).to_be_enabled()
     assert fits(page)
     page.goto("/admin/gitsync/repository/?paused=yes")
-    expect(page.locator(".field-state_badge")).to_contain_text("paused by admin")
+    expect(page.locator(".field-state_badge")).to_contain_text("Paused by admin")
     page.locator("#result_list").get_by_role("link", name="team", exact=True).click()
     paused.get_by_role("button", name="Resume").click()
     expect(paused).to_have_count(0)
-    expect(line).to_contain_text("degraded", timeout=RESULT_MS)
+    expect(line).to_contain_text("Degraded", timeout=RESULT_MS)
     expect(page.locator("#sync-status")).to_contain_text("1 updated, 1 pruned, 1 stale")
 
     # A later sync that is requested elsewhere is shown too: an idle page continues to poll.

@@ -128,21 +128,21 @@ class Story:
         expect(self.page.locator(".field-url .errorlist")).to_contain_text("is not valid")
 
         self.save_with_url(self.remote.url("dag.git"))
-        expect(self.line).to_contain_text("failing", timeout=RESULT_MS)
+        expect(self.line).to_contain_text("Failing", timeout=RESULT_MS)
         expect(self.line).to_contain_text("the server has no such repository")
         expect(self.status).to_contain_text("repository_not_found")
         expect(self.status).to_contain_text("Correct the url; check the account's permissions.")
-        self.overview_shows("failing", "The server has no such repository")
+        self.overview_shows("Failing", "The server has no such repository")
 
     def with_the_right_url_its_dags_appear(self) -> None:
         open_tab(self.page, "Settings")
         self.save_with_url(self.remote.url("dags.git"))
-        self.overview_shows("in sync", self.good_commit[:10])
+        self.overview_shows("In sync", self.good_commit[:10])
         expect(self.cell("DAGs")).to_have_text("4")
-        expect(self.line).to_contain_text("in sync", timeout=RESULT_MS)
+        expect(self.line).to_contain_text("In sync", timeout=RESULT_MS)
         expect(self.status.get_by_role("row").filter(has_text="4 created")).to_be_visible()
         click_sync_now(self.page)
-        expect_without_reload(self.page, "nothing new")
+        expect_without_reload(self.page, "Nothing new")
         open_tab(self.page, "DAGs")
         for name in ("nightly", "hello", "regional", "warehouse"):
             expect(self.page.get_by_role("link", name=name, exact=True)).to_be_visible()
@@ -176,7 +176,7 @@ class Story:
 
     def a_broken_push_is_found_on_the_page_of_errors(self) -> None:
         self.author.publish({"dags/warehouse.yaml": BROKEN_WAREHOUSE}, "Break the warehouse")
-        self.overview_shows("degraded", "1 stale")
+        self.overview_shows("Degraded", "1 stale")
         self.page.goto("/admin/")
         self.page.get_by_role("link", name="Errors", exact=True).first.click()
         error = self.page.get_by_role("region", name="dags/warehouse.yaml in team")
@@ -185,7 +185,7 @@ class Story:
         expect(error).to_contain_text("team/dags/warehouse.yaml of commit")
         expect(error).to_contain_text(self.good_commit[:10])
         error.get_by_role("link", name="team/dags/warehouse.yaml").click()
-        expect(self.page.locator(".kiok-summary")).to_contain_text("stale")
+        expect(self.page.locator(".kiok-summary")).to_contain_text("Stale")
         open_tab(self.page, "Tasks")
         expect(self.page.get_by_role("region", name="Table of tasks")).to_contain_text("merge")
         self.open_repository()
@@ -195,7 +195,7 @@ class Story:
 
     def the_mend_ends_the_error(self) -> None:
         self.good_commit = self.author.publish({"dags/warehouse.yaml": WAREHOUSE}, "Fix the warehouse")
-        self.overview_shows("in sync", self.good_commit[:10])
+        self.overview_shows("In sync", self.good_commit[:10])
         expect(self.cell("DAGs")).to_have_text("4")
         self.page.goto("/admin/gitsync/errors/")
         expect(self.page.locator("#content")).to_contain_text("No failed files.")
@@ -204,7 +204,7 @@ class Story:
         self.good_commit = self.author.publish(
             {"dags/regional.py": REGIONAL.replace("TIMEOUT", "45s")}, "Wait no longer than 45 s"
         )
-        self.overview_shows("in sync", self.good_commit[:10])
+        self.overview_shows("In sync", self.good_commit[:10])
         self.page.goto("/admin/metadata/dag/")
         self.page.locator("#result_list").get_by_role("link", name="regional", exact=True).click()
         open_tab(self.page, "Versions")
@@ -219,9 +219,9 @@ class Story:
         page.get_by_label("Reason").fill(REASON)
         page.get_by_role("button", name="Pause", exact=True).click()
         expect(page.get_by_role("region", name="Paused")).to_contain_text(REASON)
-        self.overview_shows("paused", REASON)
+        self.overview_shows("Paused", REASON)
         page.goto("/admin/gitsync/repository/")
-        expect(page.locator(".field-state_badge")).to_contain_text("paused")
+        expect(page.locator(".field-state_badge")).to_contain_text("Paused")
 
         self.author.git("rm", "-q", "dags/warehouse.yaml")
         self.author.publish(message="Remove the warehouse")
@@ -247,7 +247,7 @@ class Story:
         self.open_repository()
         page.get_by_role("button", name="Resume").click()
         expect(page.locator(".messagelist")).to_contain_text("Resumed team. It is checked next.")
-        self.overview_shows("in sync", self.author.head()[:10])
+        self.overview_shows("In sync", self.author.head()[:10])
         expect(self.cell("DAGs")).to_have_text("3")
         expect(self.status.get_by_role("row").filter(has_text="1 pruned, 3 unchanged")).to_be_visible(
             timeout=RESULT_MS
@@ -262,7 +262,7 @@ class Story:
     def it_is_removed_while_its_remote_is_down(self) -> None:
         page = self.page
         self.remote.stop()
-        self.overview_shows("failing")
+        self.overview_shows("Failing")
         self.open_repository()
         open_tab(page, "Settings")
         page.get_by_role("link", name="Delete").click()

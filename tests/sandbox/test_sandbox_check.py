@@ -182,7 +182,7 @@ def test_the_page_shows_the_workers_result_and_settings_link_to_it(
 
     shown = status(browser)
     assert shown["settled"] is True
-    assert "as expected" in shown["parts"]["line"]
+    assert "As expected" in shown["parts"]["line"]
     assert "Landlock" in shown["parts"]["body"]
     for name in worker_sandbox.sandbox().config.images.values():
         assert str(engine.images.get(name).id) in shown["parts"]["body"]
@@ -193,7 +193,7 @@ def test_the_page_shows_missing_guarantees(browser: Client, weak: None) -> None:
     browser.post(f"{PAGE}check/")
     work()
     shown = status(browser)
-    assert "not as expected" in shown["parts"]["line"]
+    assert "Not as expected" in shown["parts"]["line"]
     assert "io_uring_setup" in shown["parts"]["body"]
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from compilers.sandbox.self_check import Examination, LayerResult
 from gitsync.management import terminal
 from gitsync.models import Repository
-from gitsync.repositories.states import WORDS
+from gitsync.repositories.states import LABELS
 from gitsync.sync.report import FileFailure, SyncReport
 from kiok.checks import CheckResult, CheckStatus
 from kiok.errors import Diagnostic
@@ -110,7 +110,8 @@ def repositories() -> None:
     now = datetime.now(UTC)
     rows = []
     for extra in ({}, {"enabled": False}, {"paused_at": now}, {"lease_holder": ALL, "lease_expires_at": now}):
-        row = Repository(**extra)
+        row: Any = Repository(**extra)
+        row.is_queued = extra == {}
         for field in Repository._meta.fields:
             if field.get_internal_type() in ("CharField", "TextField") and field.name not in (
                 "state",
@@ -169,5 +170,5 @@ def test_output_of_a_command_escapes_text_and_keeps_its_style() -> None:
 def test_names_of_states_are_those_of_the_pages() -> None:
     from gitsync.admin import states
 
-    assert {state: word for state, (_, word) in states.REPOSITORY.items()} == dict(WORDS)
-    assert set(terminal.COLOURS) == set(WORDS)
+    assert {state: word for state, (_, word) in states.REPOSITORY.items()} == dict(LABELS)
+    assert set(terminal.COLOURS) == set(LABELS)

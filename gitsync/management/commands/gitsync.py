@@ -19,7 +19,7 @@ from gitsync.management import terminal, watch
 from gitsync.models import Repository, RepositoryState, Trigger
 from gitsync.repositories.declared import DeclarationError, follow_declaration, missing_declaration
 from gitsync.repositories.operation import worker_hint
-from gitsync.repositories.states import shown_state
+from gitsync.repositories.states import LABELS, QUEUED, shown_state, with_queue
 from gitsync.sync.empty_hold import hold_of
 from kiok import correlation
 from kiok.cluster.conf import properties
@@ -143,7 +143,7 @@ class Command(BaseCommand):
         def show(row: Repository, state: str) -> None:
             if not options["json"]:
                 terminal.show_state(row, state)
-            hint = worker_hint() if state == watch.WatchState.QUEUED else ""
+            hint = worker_hint() if state == LABELS[QUEUED] else ""
             if hint and hint not in hints:
                 hints.add(hint)
                 self.stderr.write(hint, self.style.WARNING)
@@ -155,9 +155,12 @@ class Command(BaseCommand):
 
     def _chosen(self, names: list[str] | None, *, also_off: bool) -> list[Repository]:
         if names is None:
-            rows = Repository.objects.all()
+            rows = with_queue(Repository.objects.all())
             return list(rows if also_off else rows.filter(enabled=True))
-        found = {repository.name: repository for repository in Repository.objects.filter(name__in=names)}
+        found = {
+            repository.name: repository
+            for repository in with_queue(Repository.objects.filter(name__in=names))
+        }
         unknown = [name for name in names if name not in found]
         if unknown:
             known = ", ".join(Repository.objects.values_list("name", flat=True)[:20]) or "none yet"

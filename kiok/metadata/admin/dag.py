@@ -122,9 +122,9 @@ class DagAdmin(TabbedAdmin):
     @admin.display(description="state", ordering="stale_since")
     def state(self, dag: Dag) -> str:
         if dag.stale_since is None:
-            return display.badge(Tone.GOOD, "current")
+            return display.badge(Tone.GOOD, "Current")
         since = format_html("since {}", display.short_age(dag.stale_since))
-        return list_cells.two_lines(display.badge(Tone.WARN, "stale"), since, (dag.stale_reason or "")[:300])
+        return list_cells.two_lines(display.badge(Tone.WARN, "Stale"), since, (dag.stale_reason or "")[:300])
 
     @admin.display(description="schedule", ordering="schedule")
     def short_schedule(self, dag: Dag) -> str:
@@ -199,10 +199,10 @@ class DagAdmin(TabbedAdmin):
     @admin.display(description="freshness", ordering="stale_since")
     def freshness(self, dag: Dag) -> str:
         if dag.stale_since is None:
-            return display.badge(Tone.GOOD, "current")
+            return display.badge(Tone.GOOD, "Current")
         return format_html(
             "{} {} {}",
-            display.badge(Tone.WARN, "stale"),
+            display.badge(Tone.WARN, "Stale"),
             display.age(dag.stale_since),
             display.shortened(dag.stale_reason, 200),
         )

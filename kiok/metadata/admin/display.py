@@ -35,7 +35,7 @@ class Tone(StrEnum):
 
 
 def badge(tone: Tone, word: str) -> SafeString:
-    """Return a state as a coloured word."""
+    """Return a state as a coloured word, which is capitalised unless it is a number of rows or the code of a reason."""
     return format_html('<span class="kiok-badge kiok-{}">{}</span>', tone, word)
 
 

@@ -102,7 +102,7 @@ class FreshnessFilter(YesNoFilter):
     title = "state"
     parameter_name = "stale"
     condition = Q(stale_since__isnull=False)
-    words = ("stale", "current")
+    words = ("Stale", "Current")
 
 
 class LastRunFilter(admin.SimpleListFilter):
@@ -112,7 +112,7 @@ class LastRunFilter(admin.SimpleListFilter):
     parameter_name = "last_run"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
-        return [*((state.value, str(state.label)) for state in RunState), (NEVER, "never ran")]
+        return [*((state.value, str(state.label)) for state in RunState), (NEVER, "Never ran")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
         wanted = self.value()

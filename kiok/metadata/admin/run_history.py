@@ -14,6 +14,7 @@ from django.utils.http import urlencode
 from kiok.metadata.admin import display
 from kiok.metadata.admin.task_runs import duration, run_state
 from kiok.metadata.models import DagRun, RunState
+from kiok.text import in_sentence
 
 SHOWN_RUNS = 20
 DRAWN_RUNS = 30
@@ -57,7 +58,7 @@ def _picture(runs: Sequence[DagRun]) -> dict[str, Any] | None:
     for place, (run, seconds) in enumerate(zip(runs, took, strict=True)):
         # The square root keeps a run of ten seconds visible next to a run of an hour.
         height = BAR_LOWEST + round((BAR_HEIGHT - BAR_LOWEST) * math.sqrt(seconds / longest))
-        words = f"run {run.pk}, version {run.version}: {RunState(run.state).label}"
+        words = f"run {run.pk}, version {run.version}: {in_sentence(RunState(run.state).label)}"
         bars.append(
             {
                 "tone": RunState(run.state).lower(),
@@ -84,5 +85,5 @@ def _seconds(run: DagRun) -> float:
 
 def _counted(runs: Sequence[DagRun]) -> str:
     counts = Counter(RunState(run.state) for run in runs)
-    words = ", ".join(f"{counts[state]} {state.label}" for state in RunState if counts[state])
+    words = ", ".join(f"{counts[state]} {in_sentence(state.label)}" for state in RunState if counts[state])
     return f"The last {len(runs)} runs: {words}." if len(runs) > 1 else f"One run: {words}."

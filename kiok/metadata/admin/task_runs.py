@@ -14,6 +14,7 @@ from django.utils import timezone
 from kiok.metadata.admin import display
 from kiok.metadata.admin.display import Tone
 from kiok.metadata.models import DagRun, RunState
+from kiok.text import in_sentence
 
 PAGE_SIZE = 100
 MAX_LOG_CHARACTERS = 2_000_000  # of all logs on a page
@@ -66,7 +67,7 @@ def of(run: DagRun, wanted: Mapping[str, str]) -> dict[str, Any]:
     return {
         "state": state,
         "states": [
-            {"key": key, "badge": display.badge(_TONES[key], f"{numbers[key]} {key.label}")}
+            {"key": key, "badge": display.badge(_TONES[key], f"{numbers[key]} {in_sentence(key.label)}")}
             for key in _ORDER
             if key in numbers
         ],

@@ -86,7 +86,7 @@ def test_the_button_returns_immediately_and_the_answer_is_shown_later(
     assert work() == 1
     shown = panel(browser, repository)
     assert shown["settled"] is True
-    assert "reachable" in shown["parts"]["line"]
+    assert "Reachable" in shown["parts"]["line"]
     assert commit[:10] in shown["parts"]["body"]
     assert "1: main" in shown["parts"]["body"]
     assert "1: v1" in shown["parts"]["body"]
@@ -197,7 +197,7 @@ def test_a_first_host_key_is_accepted_with_one_click_and_tested(
     assert work() == 1
 
     after = panel(browser, unknown_host)
-    assert "reachable" in after["parts"]["line"]
+    assert "Reachable" in after["parts"]["line"]
     assert "Accepted." in after["parts"]["body"]
     assert "fingerprint" not in after["parts"]["body"]
     assert Connection.objects.get().properties()["knownHosts"] == ssh_server.known_hosts
@@ -290,4 +290,4 @@ def test_a_declared_repository_is_tested_too(
     work_repo.publish({"a.yaml": yaml_dag("a")})
     Repository.objects.update(managed_by=ManagedBy.CONFIG)
     assert "Test connection" in browser.get(page(repository)).content.decode()
-    assert "reachable" in press(browser, Repository.objects.get())["parts"]["line"]
+    assert "Reachable" in press(browser, Repository.objects.get())["parts"]["line"]

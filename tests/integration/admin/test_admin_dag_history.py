@@ -64,7 +64,7 @@ def test_runs_are_shown_with_version_picture_and_version_changes(
     shown = text(browser, *page_of(tab="runs"))
     runs = shown.split('id="dag-runs"')[1]
     assert "The last 4 runs: 1 running, 2 success, 1 failed." in runs
-    assert runs.count("changed, was 1") == 1
+    assert runs.count("Changed, was 1") == 1
     assert runs.count('class="kiok-new-version"') == 1
     bars = re.findall(r'<rect class="kiok-bar-(\w+)" [^>]*height="(\d+)"><title>([^<]*)', runs)
     assert [bar[0] for bar in bars] == ["success", "failed", "success", "running"]
@@ -107,7 +107,7 @@ def test_history_continues_after_a_dag_is_pruned_and_when_it_returns(
     assert "Changes from version 2 to version 3" in words(back)
     back = text(browser, *page_of(tab="runs"))
     assert "The last 2 runs: 1 success, 1 failed." in back
-    assert "changed, was 2" in back
+    assert "Changed, was 2" in back
 
 
 def test_versions_and_runs_need_their_view_permissions(transactional_db: None) -> None:

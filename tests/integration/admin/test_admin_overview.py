@@ -21,6 +21,7 @@ from gitsync.models import FileState, Repository, RepositoryState, SourceFile, S
 from gitsync.monitoring import health
 from kiok.cluster.models import LeaderLease
 from kiok.connections.models import Connection
+from kiok.text import in_sentence
 from tests.integration.conftest import Sync, yaml_dag
 from tests.support.dag_pages import make_dag, make_version
 from tests.support.record_pages import client_of
@@ -70,13 +71,13 @@ def test_each_state_has_a_word_and_a_colour_in_its_row_and_the_totals(browser: C
     soon = timezone.now() + timedelta(minutes=5)
     held = {"lease_holder": "worker", "lease_expires_at": soon}
     expected = {
-        add("never"): ("idle", "never synced"),
-        add("good", state=RepositoryState.IN_SYNC): ("good", "in sync"),
-        add("partly", state=RepositoryState.DEGRADED): ("warn", "degraded"),
-        add("bad", state=RepositoryState.FAILING, reason="timeout", message=EVIL): ("bad", "failing"),
-        add("busy", state=RepositoryState.FAILING, **held): ("busy", "syncing"),
-        add("off", state=RepositoryState.IN_SYNC, enabled=False, **held): ("idle", "disabled"),
-        add("held", paused_at=timezone.now(), pause_reason=EVIL): ("warn", "paused"),
+        add("never"): ("idle", "Never synced"),
+        add("good", state=RepositoryState.IN_SYNC): ("good", "In sync"),
+        add("partly", state=RepositoryState.DEGRADED): ("warn", "Degraded"),
+        add("bad", state=RepositoryState.FAILING, reason="timeout", message=EVIL): ("bad", "Failing"),
+        add("busy", state=RepositoryState.FAILING, **held): ("busy", "Syncing"),
+        add("off", state=RepositoryState.IN_SYNC, enabled=False, **held): ("idle", "Disabled"),
+        add("held", paused_at=timezone.now(), pause_reason=EVIL): ("warn", "Paused"),
     }
 
     shown = status(browser)
@@ -84,7 +85,10 @@ def test_each_state_has_a_word_and_a_colour_in_its_row_and_the_totals(browser: C
 
     for row, (colour, word) in expected.items():
         assert by_name[row.name]["State"] == f'<span class="kiok-badge kiok-{colour}">{word}</span>'
-        assert f'<span class="kiok-badge kiok-{colour}">1 {word}</span></a>' in shown["parts"]["totals"]
+        assert (
+            f'<span class="kiok-badge kiok-{colour}">1 {in_sentence(word)}</span></a>'
+            in shown["parts"]["totals"]
+        )
     assert "<dd>7 <a" in shown["parts"]["totals"]
     assert shown["parts"]["summary"] == (
         "7 repositories: 1 failing, 1 degraded, 1 syncing, 1 in sync, 1 never synced, 1 paused, 1 disabled."
@@ -111,7 +115,7 @@ def test_a_sync_changes_the_cells_that_the_page_requests(
 
     after = cells(browser)["team"]
 
-    assert "degraded" in after["State"]
+    assert "Degraded" in after["State"]
     assert "1 file failed; 1 DAG keeps its last good version" in after["Cause"]
     assert work_repo.head()[:10] in after["Last good commit"]
     assert commit[:10] not in after["Last good commit"]
@@ -201,12 +205,12 @@ def test_the_overview_shows_the_state_of_the_installation(browser: Client) -> No
 
 
 def test_the_overview_shows_whether_there_is_a_leader(browser: Client) -> None:
-    assert '<dt>Leader</dt><dd><span class="kiok-badge kiok-bad">none</span>' in totals(browser)
+    assert '<dt>Leader</dt><dd><span class="kiok-badge kiok-bad">None</span>' in totals(browser)
     lease = {"holder": "host:1:worker", "expires_at": timezone.now() + timedelta(minutes=1)}
     LeaderLease.objects.update_or_create(pk=1, defaults=lease)
-    assert '<span class="kiok-badge kiok-good">alive</span> host:1:worker' in totals(browser)
+    assert '<span class="kiok-badge kiok-good">Alive</span> host:1:worker' in totals(browser)
     LeaderLease.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
-    assert '<dt>Leader</dt><dd><span class="kiok-badge kiok-bad">none</span>' in totals(browser)
+    assert '<dt>Leader</dt><dd><span class="kiok-badge kiok-bad">None</span>' in totals(browser)
 
 
 @pytest.mark.parametrize("address", [OVERVIEW, STATUS])
@@ -295,7 +299,7 @@ def test_the_worst_repositories_come_first_with_their_cause(browser: Client) -> 
 def test_first_steps_are_ticked_off_and_end_with_the_first_dag(browser: Client) -> None:
     def done() -> list[bool]:
         steps = status(browser)["parts"]["steps"]
-        return ["done" in step for step in steps.split("<li")[1:]]
+        return ["Done" in step for step in steps.split("<li")[1:]]
 
     assert done() == [False, False, False]
     Connection.objects.create(id="key", type="git")

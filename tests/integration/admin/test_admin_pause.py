@@ -52,7 +52,7 @@ def test_a_repository_is_paused_with_a_reason_that_is_shown_and_resumed(
     repository.refresh_from_db()
     assert (repository.paused_by, repository.pause_reason) == ("ada", "release <weekend>")
     listed = browser.get(LIST).content.decode()
-    assert "paused by ada: release <weekend>" in words(listed)
+    assert "Paused by ada: release <weekend>" in words(listed)
     assert "release &lt;weekend&gt;" in listed
     assert "No sync of team was started." in post(browser, repository, "sync")
     assert OrmQ.objects.count() == 0

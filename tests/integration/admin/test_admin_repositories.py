@@ -34,7 +34,7 @@ def test_the_list_shows_the_state_of_each_repository(
 
     shown = browser.get(LIST).content.decode()
 
-    assert "degraded" in shown
+    assert "Degraded" in shown
     assert "kiok-warn" in shown
     assert commit[:10] in shown
     assert "files_failed" in shown

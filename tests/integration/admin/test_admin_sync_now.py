@@ -58,6 +58,7 @@ def work() -> int:
             success=True,
         )
         row.delete()
+        queued.delete()
     return len(rows)
 
 
@@ -110,7 +111,7 @@ def test_a_check_that_finds_nothing_new_ends_the_waiting(
     work()
     done = status(browser, repository)
     assert done["settled"] is True
-    assert "nothing new" in done["parts"]["line"]
+    assert "Nothing new" in done["parts"]["line"]
     assert SyncRun.objects.count() == 1
 
 
@@ -124,7 +125,7 @@ def test_a_failure_is_the_result_also_when_it_is_the_same_again(
         work()
         done = status(browser, repository)
         assert done["settled"] is True
-        assert "failing" in done["parts"]["line"] + done["parts"]["body"]
+        assert "Failing" in done["parts"]["line"] + done["parts"]["body"]
         assert "kiok-bad" in done["parts"]["line"]
     assert SyncRun.objects.get().repeats == 1
 
@@ -142,7 +143,7 @@ def test_a_request_during_a_sync_waits_for_the_next_sync(
     press(browser, repository)
     work()
     line = status(browser, repository)["parts"]["line"]
-    assert "syncing" in line
+    assert "Syncing" in line
     assert "compile" in line
 
     SyncRun.objects.update(state="succeeded", finished_at=timezone.now())
@@ -176,7 +177,7 @@ def test_a_request_that_the_running_sync_served_ends_with_the_next_poll(
 
     done = status(browser, repository)
     assert done["settled"] is True
-    assert "nothing new" in done["parts"]["line"]
+    assert "Nothing new" in done["parts"]["line"]
     assert SyncRun.objects.count() == 1
 
 
@@ -234,7 +235,7 @@ def test_no_sync_is_requested_of_a_disabled_repository(browser: Client, reposito
     Repository.objects.update(enabled=False)
     press(browser, repository)
     assert OrmQ.objects.count() == 0
-    assert "disabled" in status(browser, repository)["parts"]["line"]
+    assert "Disabled" in status(browser, repository)["parts"]["line"]
 
 
 def test_status_costs_the_same_queries_for_2_and_for_20_requests(

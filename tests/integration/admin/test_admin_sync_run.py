@@ -110,7 +110,7 @@ def test_a_running_sync_shows_how_far_it_is_and_its_log_until_it_is_over(
     over = live(browser, run)
     assert over["settled"] is True
     assert over["parts"]["progress"] == ""
-    assert "failed</span> &lt;script&gt;" in over["parts"]["line"]
+    assert "Failed</span> &lt;script&gt;" in over["parts"]["line"]
 
 
 def test_time_per_step_is_a_table_and_a_timeline(browser: Client, repository: Repository) -> None:

@@ -111,7 +111,7 @@ def test_the_dry_run_and_the_table_show_what_would_change(
 
 def test_the_list_shows_how_each_repository_stands(work_repo: WorkRepo, repository: Repository) -> None:
     shown = gitsync("--list", COLUMNS="160")
-    assert "never synced" in shown.stdout
+    assert "Never synced" in shown.stdout
     (row,) = json.loads(gitsync("--list", "--json").stdout)["repositories"]
     assert (row["name"], row["state"], row["credentialConnectionId"]) == ("team", "never", None)
     assert row["held_by"] == ""
@@ -212,9 +212,9 @@ def test_piped_tables_are_neither_wrapped_nor_cut(work_repo: WorkRepo, transacti
     (row,) = (line for line in gitsync("--list").stdout.splitlines() if name in line)
     assert folder in row
     assert ref in row
-    assert "never synced" in row
+    assert "Never synced" in row
     (row, reason) = (line for line in gitsync("--now").stdout.splitlines() if name in line)
-    assert "failing" in row
+    assert "Failing" in row
     assert f"{name} (ref_missing): " in reason
     assert max(map(len, on_a_terminal("--list")[1].splitlines())) <= 120  # with what sets colours
 
@@ -227,5 +227,5 @@ def test_on_a_terminal_each_step_is_shown_and_then_a_table(
     assert status == 0
     assert "team" in text
     assert "finish" in text
-    assert "in sync" in text
+    assert "In sync" in text
     assert "team/a.yaml" in text

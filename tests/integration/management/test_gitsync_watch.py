@@ -64,10 +64,10 @@ def test_each_change_of_state_is_printed_once(repository: Repository) -> None:
     Repository.objects.update(state="degraded", reason="files_failed", last_good_commit="1" * 40)
     request_sync(repository)
     with watching("--repo", "team") as process:
-        assert output(process).readline() == f"team: queued (commit {'1' * 8})\n"
+        assert output(process).readline() == f"team: Queued (commit {'1' * 8})\n"
         held = acquire(repository.pk)
         assert held
-        assert output(process).readline() == f"team: syncing (commit {'1' * 8})\n"
+        assert output(process).readline() == f"team: Syncing (commit {'1' * 8})\n"
         # The row first: while it is in the queue, the sync is not done.
         Repository.objects.update(state="in_sync", reason="", last_good_commit="2" * 40)
         release(held)
@@ -75,8 +75,8 @@ def test_each_change_of_state_is_printed_once(repository: Repository) -> None:
         status, out, err = ended(process)
     assert status == 0
     assert out in (
-        f"team: in sync (commit {'2' * 8})\n",
-        f"team: queued (commit {'2' * 8})\nteam: in sync (commit {'2' * 8})\n",
+        f"team: In sync (commit {'2' * 8})\n",
+        f"team: Queued (commit {'2' * 8})\nteam: In sync (commit {'2' * 8})\n",
     )
     assert err == "No worker is running. Start `manage.py run` or `manage.py qcluster`.\n"
 
@@ -85,12 +85,12 @@ def test_a_requested_sync_is_followed_to_its_end(work_repo: WorkRepo, repository
     commit = work_repo.publish({"a.yaml": yaml_dag("a")})
     request_sync(repository)
     with watching() as process:
-        assert output(process).readline() == "team: queued\n"
+        assert output(process).readline() == "team: Queued\n"
         with workers({"KIOK_GITSYNC_ENABLED": "false", "KIOK_WORKERS": "1"}):
             status, out, _ = ended(process)
     lines = out.splitlines()
     assert status == 0
-    assert lines[-1] == f"team: in sync (commit {commit[:8]})"
+    assert lines[-1] == f"team: In sync (commit {commit[:8]})"
     assert len(lines) == len(set(lines))
 
 
@@ -98,14 +98,14 @@ def test_the_status_is_that_of_the_repositories(work_repo: WorkRepo, repository:
     """Nothing is requested, so the command ends immediately."""
     other = Repository.objects.create(name="other", url=work_repo.file_url, state="in_sync")
     never = gitsync("--watch")
-    assert (never.returncode, never.stdout) == (1, "other: in sync\nteam: never synced\n")
+    assert (never.returncode, never.stdout) == (1, "other: In sync\nteam: Never synced\n")
     Repository.objects.filter(name="team").update(
         state="failing", reason="ref_missing", message="no branch main\x1b[2J", last_good_commit="1" * 40
     )
     failing = gitsync("--watch", "--repo", "team")
     assert (failing.returncode, failing.stdout) == (
         1,
-        "team: failing (ref_missing: no branch main\\x1b[2J)\n",
+        "team: Failing (ref_missing: no branch main\\x1b[2J)\n",
     )
     assert gitsync("--watch", "--repo", "other").returncode == 0
     Repository.objects.filter(pk=other.pk).update(paused_at=Now(), paused_by="ada", pause_reason="moving")
@@ -125,7 +125,7 @@ def test_json_is_one_object_at_the_end(repository: Repository) -> None:
 def test_ctrl_c_ends_the_watch_with_one_line(repository: Repository) -> None:
     request_sync(repository)
     with watching() as process:
-        assert output(process).readline() == "team: queued\n"
+        assert output(process).readline() == "team: Queued\n"
         process.send_signal(signal.SIGINT)
         status, out, err = ended(process)
     assert (status, out) == (130, "")
@@ -136,7 +136,7 @@ def test_ctrl_c_ends_the_watch_with_one_line(repository: Repository) -> None:
 def test_a_deleted_repository_ends_its_watch(repository: Repository) -> None:
     request_sync(repository)
     with watching() as process:
-        assert output(process).readline() == "team: queued\n"
+        assert output(process).readline() == "team: Queued\n"
         Repository.objects.all().delete()
         assert ended(process)[:2] == (0, "")
 

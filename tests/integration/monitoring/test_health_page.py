@@ -55,11 +55,11 @@ def worker(name: str, *, engine: str = "", ready: int = 0, seconds_ago: float = 
 
 def test_without_a_running_service_each_fact_has_a_remedy() -> None:
     assert [(found.name, found.status, found.word) for found in facts()] == [
-        ("Leader", CheckStatus.FAIL, "none"),
-        ("Workers", CheckStatus.FAIL, "none"),
-        ("Sandbox", CheckStatus.UNKNOWN, "unknown"),
-        ("Database", CheckStatus.OK, "reachable"),
-        ("Queue", CheckStatus.OK, "empty"),
+        ("Leader", CheckStatus.FAIL, "None"),
+        ("Workers", CheckStatus.FAIL, "None"),
+        ("Sandbox", CheckStatus.UNKNOWN, "Unknown"),
+        ("Database", CheckStatus.OK, "Reachable"),
+        ("Queue", CheckStatus.OK, "Empty"),
     ]
     assert "manage.py qcluster" in fact("Leader").detail
     assert "manage.py qcluster" in fact("Workers").detail
@@ -71,7 +71,7 @@ def test_the_leader_is_named_and_whether_polling_is_switched_off(
     lead = take_lead()
     assert lead is not None
     host, _, pid = lead.holder.split("/")[:3]
-    assert fact("Leader") == health_result("Leader", CheckStatus.OK, "alive", f"On {host}, process {pid}.")
+    assert fact("Leader") == health_result("Leader", CheckStatus.OK, "Alive", f"On {host}, process {pid}.")
     LeaderLease.objects.update(expires_at=Now())
     assert fact("Leader").failed
     worker("ant/1")
@@ -81,7 +81,7 @@ def test_the_leader_is_named_and_whether_polling_is_switched_off(
     take_lead()
     looks = "It polls no repository: kiok.gitsync.enabled is false."
     assert fact("Leader") == health_result(
-        "Leader", CheckStatus.OK, "alive", f"On {host}, process {pid}. {looks}"
+        "Leader", CheckStatus.OK, "Alive", f"On {host}, process {pid}. {looks}"
     )
 
 
@@ -104,15 +104,15 @@ def test_the_sandbox_is_fine_until_a_worker_complains_with_its_host() -> None:
     worker("ant/boot/2", ready=1)
     worker("bee/boot/1", ready=2)
     worker("cat/boot/1", engine="long gone", seconds_ago=20)
-    assert fact("Sandbox") == health_result("Sandbox", CheckStatus.OK, "ready", "Warm containers: 4.")
+    assert fact("Sandbox") == health_result("Sandbox", CheckStatus.OK, "Ready", "Warm containers: 4.")
     Worker.objects.filter(name__startswith="bee/").update(engine="no Docker engine answers")
     found = fact("Sandbox")
-    assert (found.status, found.word) == (CheckStatus.FAIL, "faulty on 1 of 2 hosts")
+    assert (found.status, found.word) == (CheckStatus.FAIL, "Faulty on 1 of 2 hosts")
     assert found.detail == "bee: no Docker engine answers"
     Worker.objects.filter(name__startswith="ant/").delete()
     worker("bee/boot/2", engine="no Docker engine answered")
     assert fact("Sandbox") == health_result(
-        "Sandbox", CheckStatus.FAIL, "faulty", "no Docker engine answered"
+        "Sandbox", CheckStatus.FAIL, "Faulty", "no Docker engine answered"
     )
 
 
@@ -126,7 +126,7 @@ def test_a_migration_that_is_not_applied_is_seen() -> None:
         )
         found = fact("Database")
         cursor.execute("UPDATE django_migrations SET name = substr(name, 2) WHERE name = 'x0001_initial'")
-    assert (found.status, found.word) == (CheckStatus.FAIL, "needs migration")
+    assert (found.status, found.word) == (CheckStatus.FAIL, "Needs migration")
     assert "migrations not applied: 1. Run `manage.py migrate`" in found.detail
     assert fact("Database").status is CheckStatus.OK
 

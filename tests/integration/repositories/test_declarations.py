@@ -279,7 +279,7 @@ def test_pages_api_doctor_and_log_show_what_is_wrong(
     for row in Repository.objects.all():
         shown = browser.get(f"/admin/gitsync/repository/{row.pk}/change/")
         assert shown.status_code == 200
-        wanted = {"aaa": "unknown key", "bbb": "does not exist", "ccc": "never synced"}[row.name]
+        wanted = {"aaa": "unknown key", "bbb": "does not exist", "ccc": "Never synced"}[row.name]
         assert wanted in shown.content.decode()
     assert browser.get("/admin/gitsync/repository/").status_code == 200
     api = Api(make_token(ada)[0])

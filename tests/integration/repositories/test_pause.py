@@ -132,7 +132,7 @@ def test_the_command_skips_paused_ones_with_a_line_and_lists_them(
     assert "team is paused" in done.stderr
     assert served() == [("other/a.yaml", 1)]
     shown = gitsync("--list", COLUMNS="160").stdout
-    assert "paused" in shown
+    assert "Paused" in shown
     assert f"by ada: {WHY}" in shown
     rows = {
         row["name"]: row["paused"] for row in json.loads(gitsync("--list", "--json").stdout)["repositories"]

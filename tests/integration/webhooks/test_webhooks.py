@@ -257,11 +257,11 @@ def test_the_admin_shows_deliveries_and_changes_none(hooked: Repository) -> None
     row = Delivery.objects.get(outcome="other_ref")
     for url in (page, "/admin/gitsync/delivery/", f"/admin/gitsync/delivery/{row.pk}/change/"):
         shown = browser.get(url).content.decode()
-        assert "the ref is not the one that is followed" in shown
+        assert "The ref is not the one that is followed" in shown
         assert "<b>x" not in shown
         assert "<i>1" not in shown
         assert SECRET not in shown
-    assert "not signed with the repository&#x27;s secret" in browser.get(page).content.decode()
+    assert "Not signed with the repository&#x27;s secret" in browser.get(page).content.decode()
     assert "<code>http://testserver/hooks/team/</code>" in browser.get(page).content.decode()
     for path in ("add/", f"{row.pk}/delete/"):
         assert browser.get(f"/admin/gitsync/delivery/{path}").status_code == 403
