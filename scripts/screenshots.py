@@ -3,8 +3,9 @@
     screenshots.py [FOLDER]        the output folder, docs/screenshots by default
 
 It adds the repositories of a few teams in the admin, pushes to them and breaks some, so the pages show what the service made
-of them. Only runs are written directly into the database, since executors are not part of Git Sync. If a page does not show
-the expected content, the script exits with status 1. Names of this machine are replaced before a screenshot is taken.
+of them. Only runs are written directly into the database, since executors are not part of Git Sync. Then it takes those of
+long lists and large pages from the rows of a data platform, which the tests measure too. If a page does not show the
+expected content, the script exits with status 1. Names of this machine are replaced before a screenshot is taken.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from stage import ROOT, console, shown, step
 
 sys.path.insert(0, str(ROOT))
 
+import pictured_platform as platform
 import pictured_teams as teams
 
 from tests.browser.conftest import CHROMIUM_ARGUMENTS
@@ -81,6 +83,7 @@ class Machine:
         return [
             (rf"https://localhost:{self.git_port}", "https://git.example.com"),
             (rf"https://localhost:{self.hook_port}", "https://chat.example.com"),
+            (rf"localhost:{self.git_port}", "git.example.com:443"),
             (rf"localhost:{self.hook_port}", "chat.example.com"),
             (self.host, "kiok-1"),
         ]
@@ -141,12 +144,15 @@ class Desk:
     """The actions of an operator in the admin before the screenshots are taken."""
 
     def __init__(self, page: Page, service: Service, remote: HttpsServer) -> None:
-        self.page, self._remote, self.receiver = page, remote, ""
-        page.goto("/admin/")
-        page.get_by_label("Username").fill(service.username)
-        page.get_by_label("Password").fill(service.password)
-        page.get_by_role("button", name="Log in").click()
-        page.wait_for_url("**/overview/")
+        self.page, self._service, self._remote, self.receiver = page, service, remote, ""
+        self.log_in()
+
+    def log_in(self) -> None:
+        self.page.goto("/admin/")
+        self.page.get_by_label("Username").fill(self._service.username)
+        self.page.get_by_label("Password").fill(self._service.password)
+        self.page.get_by_role("button", name="Log in").click()
+        self.page.wait_for_url("**/overview/")
 
     def add(self, name: str) -> None:
         self.page.goto("/admin/gitsync/repository/add/")
@@ -154,7 +160,7 @@ class Desk:
         self.page.get_by_label("Url").fill(self._remote.url(f"{name}.git"))
         self.page.get_by_label("Subpath").fill("dags")
         self.page.get_by_role("button", name="Save", exact=True).click()
-        self.comes_to("in sync")
+        self.comes_to("In sync")
 
     def add_receiver(self, name: str, url: str) -> None:
         self.page.goto("/admin/notifications/notificationchannel/add/")
@@ -165,7 +171,7 @@ class Desk:
         self.page.get_by_role("button", name="Save", exact=True).click()
         self.page.locator("#result_list").get_by_role("link", name=name, exact=True).click()
         self.page.get_by_role("button", name="Send a test notification").click()
-        expect(self.page.get_by_role("region", name="Table of notifications")).to_contain_text("sent")
+        expect(self.page.get_by_role("region", name="Table of notifications")).to_contain_text("Sent")
         self.receiver = self.page.url
 
     def press(self, name: str, button: str) -> None:
@@ -233,18 +239,23 @@ def main() -> None:
         FOLDER.mkdir(parents=True, exist_ok=True)
         take_pictures(camera, desk, repositories)
 
+        step("Take those of a data platform")
+        platform.fill(service)
+        desk.log_in()
+        platform.take_pictures(camera)
+
 
 def tell_the_teams_news(desk: Desk, repositories: teams.Teams, remote: HttpsServer) -> None:
     """Change a DAG of one team, break a file of another, make a server fail, and pause a repository before a push."""
     repositories.change_the_nightly_load()
     desk.press("analytics", "Sync now")
-    desk.comes_to("synced 1 updated")
+    desk.comes_to("In sync 1 updated")
     repositories.break_the_invoices()
     desk.press("billing", "Sync now")
     desk.comes_to("1 stale")
     remote.faults["marketing.git"] = Fault.UNAVAILABLE
     desk.press("marketing", "Sync now")
-    desk.comes_to("failed", "the server failed")
+    desk.comes_to("Failing", "the server failed")
     desk.pause("search", teams.REASON)
     repositories.rearrange_the_index()
 
@@ -266,10 +277,10 @@ def take_pictures(camera: Camera, desk: Desk, repositories: teams.Teams) -> None
 
     repositories.add_many_slow_files()
     desk.press("platform", "Sync now")
-    desk.comes_to("syncing")
+    desk.comes_to("Syncing")
     syncing = text(re.compile(r"compile [1-9]\d\d of \d+ files"))
     for name, size in (("overview", (WIDTH, HEIGHT)), ("overview-phone", PHONE)):
-        states = ("failing", "paused", "degraded")
+        states = ("Failing", "Paused", "Degraded")
         camera.take(name, "/admin/gitsync/overview/", syncing, *map(text, states), size=size)
     desk.page.goto(page_of("platform"))
     desk.comes_to("300 created")

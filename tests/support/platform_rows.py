@@ -22,11 +22,10 @@ from tests.support.platform_specs import (
     DAGS,
     LARGE_DAG_TASKS,
     LARGE_DAGS,
-    OWNERS,
     PROBLEMS,
     SCHEDULES,
-    TAGS,
     dag_id_of,
+    labels_of,
     paths,
     source_of,
     spec_of,
@@ -35,7 +34,8 @@ from tests.support.platform_specs import (
     title_of,
 )
 
-BROKEN = 28
+BROKEN = 28  # files that fail
+STALE = 12  # DAGs that are served although their file fails
 
 REPOSITORIES = (
     *("analytics", "billing", "customer-360", "finance-reporting", "fraud-detection"),
@@ -57,9 +57,11 @@ def fill() -> None:
 class _PlatformRows:
     def __init__(self, now: datetime) -> None:
         self._now = now
-        self._files = [
-            (REPOSITORIES[number % len(REPOSITORIES)], path) for number, path in enumerate(paths())
-        ]
+        synced = [name for name in REPOSITORIES if name not in _STATES["never"]]
+        self._files = [(synced[number % len(synced)], path) for number, path in enumerate(paths())]
+        troubled = {*_STATES["failing"], *_STATES["degraded"]}
+        places = [number for number, (name, _) in enumerate(self._files) if name in troubled]
+        self._broken, self._stale = places[:BROKEN], places[:STALE]
 
     def write(self) -> None:
         self._store("connections.Connection", self._connections())
@@ -130,7 +132,7 @@ class _PlatformRows:
 
     def _source_files(self) -> Iterator[dict[str, Any]]:
         for number, (name, path) in enumerate(self._files):
-            failed = number < BROKEN
+            failed = number in self._broken
             problem = {"message": PROBLEMS[number % len(PROBLEMS)], "line": 5 + number, "column": 3}
             yield {
                 "repository_id": self._keys[name],
@@ -141,7 +143,7 @@ class _PlatformRows:
                 "dags": 0 if failed else 1,
                 "diagnostics": [problem] * (1 + number % 3) if failed else [],
                 "seconds": 0.4,
-                "first_failed_at": self._ago(hours=2 * number + 1) if failed else None,
+                "first_failed_at": self._ago(hours=number + 1) if failed else None,
                 "last_failed_at": self._ago(minutes=number) if failed else None,
                 "commit_sha": _sha(name),
             }
@@ -201,7 +203,7 @@ class _PlatformRows:
 
     def _dags(self) -> Iterator[dict[str, Any]]:
         for number, (name, path) in enumerate(self._files):
-            stale = number < 12
+            stale = number in self._stale
             yield {
                 "uid": self._uid(number),
                 "dag_id": dag_id_of(path),
@@ -211,14 +213,13 @@ class _PlatformRows:
                 "repository": name,
                 "source_path": path,
                 "schedule": SCHEDULES[number % len(SCHEDULES)],
-                "owner": OWNERS[number % len(OWNERS)],
-                "tags": TAGS[number % len(TAGS)].split(),
+                **labels_of(number, usual=stale),
                 "spec": spec_of(path, tasks_of(number)),
                 "spec_hash": _sha(path) + "0" * 24,
                 "version": 1 + number % 7,
                 "commit_sha": _sha(name),
                 "source": None if path.endswith(".jar") else source_of(path, tasks_of(number)),
-                "stale_since": self._ago(hours=2 * number + 1) if stale else None,
+                "stale_since": self._ago(hours=number + 1) if stale else None,
                 "stale_reason": PROBLEMS[number % len(PROBLEMS)] if stale else None,
                 "created_at": self._ago(days=200),
                 "updated_at": self._ago(hours=number),
@@ -244,7 +245,14 @@ class _PlatformRows:
             if number % 11 == 10:
                 continue
             state = "FAILED" if number % 13 == 7 else "SUCCESS"
-            state = {14: "RUNNING", 15: "PENDING", 16: "CANCELLED"}.get(number, state) if age == 0 else state
+            if age == 0:
+                newest = {
+                    14: "RUNNING",
+                    15: "PENDING",
+                    16: "CANCELLED",
+                    **dict.fromkeys(LARGE_DAGS, "RUNNING"),
+                }
+                state = newest.get(number, state)
             begun = self._ago(hours=24 * age, minutes=7 * number + 3)
             yield {
                 "uid": self._uid(number),

@@ -19,6 +19,14 @@ OWNERS = (
     "Finance Reporting and Regulatory Compliance, Central Europe (on call: +49 30 1234567)",
 )
 TAGS = ("", "daily", "cost:4711 x", f"{'x' * 63} {'y' * 63}", " ".join(f"report:{n}" for n in range(20)))
+# Of the DAGs that a list shows first, and that screenshots show: the owners and tags that most teams have.
+USUAL_OWNERS = (
+    "Data Platform",
+    "Équipe Ventes",
+    "Finance Reporting",
+    "grace.hopper@data-platform.example.com",
+)
+USUAL_TAGS = ("daily", "cost:4711 daily", "", "regulator")
 PROBLEMS = (
     "unknown key `require`: did you mean `requires`?",
     "ModuleNotFoundError: No module named 'lib.calendars'. The repository has lib/calendar.py.",
@@ -50,6 +58,12 @@ def paths() -> list[str]:
 
 def dag_id_of(path: str) -> str:
     return "_".join(path.partition(".")[0].split("/")[-2:])
+
+
+def labels_of(number: int, *, usual: bool) -> dict[str, Any]:
+    """Return the owner and the tags of a DAG."""
+    owners, tags = (USUAL_OWNERS, USUAL_TAGS) if usual else (OWNERS, TAGS)
+    return {"owner": owners[number % len(owners)], "tags": tags[number % len(tags)].split()}
 
 
 def tasks_of(number: int) -> int:
