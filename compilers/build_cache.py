@@ -18,7 +18,7 @@ from compilers.result import FileResult, FileStatus
 from compilers.source import DiscoveredFile, TreeEntry
 from kiok.errors import Diagnostic
 
-COMPILER_VERSION = 4  # raised when the same file could compile to a different result than before
+COMPILER_VERSION = 5  # raised when the same file could compile to a different result than before
 
 _FOLDER = "/"
 _IN_A_FILE = "!"

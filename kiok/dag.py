@@ -1,4 +1,4 @@
-"""`Dag` and `Task`: a DAG written in Python.
+"""`Dag`: a DAG written in Python.
 
 This module raises no exception for an author's mistakes: it records them, each with the line of its call, and they
 are reported together when the file is compiled.
@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import count
-from typing import Any, TypeAlias
+from typing import Any
 
 from kiok.call_site import call_site
-from kiok.config_values import ConfigValueError, encode
 from kiok.creations import record
+from kiok.task import Requires, Task
 from kiok.text import shown
 
 __all__ = ["Dag", "Requires", "Task"]
@@ -29,75 +29,16 @@ class _Default(str):
 _SHELL = _Default("shell")
 
 
-class Task:
-    """A task of a DAG, created by `Dag.task` and similar methods. Other tasks name it in `requires`."""
-
-    def __init__(
-        self,
-        dag: Dag,
-        id: str,
-        type: str,
-        script: str | None,
-        requires: Requires,
-        timeout: str | None,
-        config: Mapping[str, Any] | None,
-    ) -> None:
-        self.dag = dag
-        self.id = id
-        self.type = type
-        self.script = script
-        self.timeout = timeout
-        self._site = call_site()
-        self._problems: list[tuple[str, str]] = []
-        self.requires = self._read_requires(requires)
-        self.config = self._read_config(config)
-
-    def __repr__(self) -> str:
-        return f"<Task {shown(self.id)}>"
-
-    def _wrong(self, key: str, message: str) -> None:
-        self._problems.append((key, message))
-
-    def _read_requires(self, requires: object) -> object:
-        """Return a list of task ids; a value of another type stays unchanged, and validation reports it."""
-        if requires is None:
-            return []
-        if isinstance(requires, str | Task):
-            requires = [requires]
-        if not isinstance(requires, list | tuple):
-            return requires
-        return [self._required_id(required) for required in requires]
-
-    def _required_id(self, required: object) -> object:
-        if not isinstance(required, Task):
-            return required
-        if required.dag is not self.dag:
-            other = f"the task {shown(required.id)} belongs to another DAG, {shown(required.dag.id)}"
-            self._wrong("requires", other)
-        return required.id
-
-    def _read_config(self, config: object) -> object:
-        """Return the config in wire form, as a copy: later changes of the mapping do not affect the task."""
-        if not isinstance(config, Mapping):
-            return config
-        read: dict[object, str] = {}
-        for key, value in config.items():
-            try:
-                read[key] = encode(value)
-            except ConfigValueError as error:
-                self._wrong(key if isinstance(key, str) else "config", str(error))
-        return read
-
-
-Requires: TypeAlias = str | Task | Sequence[str | Task] | None
-
-
 class Dag:
     """A workflow: tasks and the dependencies between them.
 
     Every instance that is assigned to a module-level name is registered as a DAG. `schedule` is a 5-field
     cron schedule (None: manual only), `default_timeout` a duration such as "30m". `owner` is a team or a person (None:
     the owner of the repository), `tags` a list of words to find the DAG by.
+
+    For runs: `timezone` is the IANA name of the schedule's time zone (None: UTC), `max_active_runs` and `overlap` ("queue"
+    or "skip") limit runs at the same time, `catchup_window` is a duration. `params` declares arguments, as
+    `{"day": {"type": "date", "required": True}}`. `retries` and `retry_delay` are defaults of the tasks.
     """
 
     def __init__(
@@ -110,6 +51,14 @@ class Dag:
         description: str | None = None,
         owner: str | None = None,
         tags: Sequence[str] | None = None,
+        *,
+        timezone: str | None = None,
+        max_active_runs: int | None = None,
+        overlap: str | None = None,
+        catchup_window: str | None = None,
+        params: Mapping[str, Mapping[str, Any]] | None = None,
+        retries: int | None = None,
+        retry_delay: str | None = None,
     ) -> None:
         self.id = id
         self.schedule = schedule
@@ -119,6 +68,13 @@ class Dag:
         self.description = description
         self.owner = owner
         self.tags = tags
+        self.timezone = timezone
+        self.max_active_runs = max_active_runs
+        self.overlap = overlap
+        self.catchup_window = catchup_window
+        self.params = params
+        self.retries = retries
+        self.retry_delay = retry_delay
         self.tasks: list[Task] = []
         self._site = call_site()
         self._order = next(_created)
@@ -144,15 +100,20 @@ class Dag:
         timeout: str | None = None,
         config: Mapping[str, Any] | None = None,
         *,
+        retries: int | None = None,
+        retry_delay: str | None = None,
+        runs: str | None = None,
+        image: str | None = None,
         type: str | None = None,
     ) -> Task:
         """Add a task and return it.
 
-        `requires` is a task, a task id, or a list of them; `timeout` a duration such as "90s"; `type` is
-        another name of `task_type`. `config` values that are not strings are written as JSON.
+        `requires` is a task, a task id, or a list of them; `timeout` and `retry_delay` are durations such as "90s";
+        `runs` is "on_success" or "always"; `image` is a container image; `type` is another name of `task_type`. `config`
+        values that are not strings are written as JSON.
         """
         chosen = task_type if type is None else type
-        task = Task(self, id, chosen, script, requires, timeout, config)
+        task = Task(self, id, chosen, script, requires, timeout, config, retries, retry_delay, runs, image)
         if type is not None and task_type is not _SHELL and type != task_type:
             both = f"'type' ({shown(type)}) and 'task_type' ({shown(task_type)})"
             task._wrong("type", f"{both} are both given and differ; keep one of them")
@@ -160,7 +121,8 @@ class Dag:
         return task
 
     # Tasks that have a config rather than a script. Each method only maps its arguments to config keys, without those that
-    # are None. All accept `timeout`, `requires` and `config` as `task` does; `config` adds keys that have no argument.
+    # are None. All accept `timeout`, `requires`, `config`, `retries`, `retry_delay` and `runs` as `task` does; `config` adds
+    # keys that have no argument.
 
     def http(
         self,
@@ -173,10 +135,15 @@ class Dag:
         requires: Requires = None,
         timeout: str | None = None,
         config: Mapping[str, Any] | None = None,
+        retries: int | None = None,
+        retry_delay: str | None = None,
+        runs: str | None = None,
     ) -> Task:
         """Add a task that calls a URL. A `body` that is not a string is sent as JSON."""
         given = {"url": url, "method": method, "headers": headers, "body": body}
-        return self._configured(id, "http", None, requires, timeout, given, config)
+        return self._configured(
+            id, "http", None, requires, timeout, given, config, retries, retry_delay, runs
+        )
 
     def livy(
         self,
@@ -203,6 +170,9 @@ class Dag:
         requires: Requires = None,
         timeout: str | None = None,
         config: Mapping[str, Any] | None = None,
+        retries: int | None = None,
+        retry_delay: str | None = None,
+        runs: str | None = None,
     ) -> Task:
         """Add a task that submits a Spark batch through Apache Livy; `url` and `file` are required."""
         given = {
@@ -225,7 +195,9 @@ class Dag:
             "livy.driverCores": driver_cores,
             "livy.executorCores": executor_cores,
         }
-        return self._configured(id, "livy", None, requires, timeout, given, config)
+        return self._configured(
+            id, "livy", None, requires, timeout, given, config, retries, retry_delay, runs
+        )
 
     def trino(
         self,
@@ -242,6 +214,9 @@ class Dag:
         requires: Requires = None,
         timeout: str | None = None,
         config: Mapping[str, Any] | None = None,
+        retries: int | None = None,
+        retry_delay: str | None = None,
+        runs: str | None = None,
     ) -> Task:
         """Add a task that runs a SQL statement on Trino; `sql` becomes the task's script."""
         given = {
@@ -253,7 +228,9 @@ class Dag:
             "trino.source": source,
             "trino.pollIntervalMs": poll_interval_ms,
         }
-        return self._configured(id, "trino", sql, requires, timeout, given, config)
+        return self._configured(
+            id, "trino", sql, requires, timeout, given, config, retries, retry_delay, runs
+        )
 
     def ontul(
         self,
@@ -276,6 +253,9 @@ class Dag:
         requires: Requires = None,
         timeout: str | None = None,
         config: Mapping[str, Any] | None = None,
+        retries: int | None = None,
+        retry_delay: str | None = None,
+        runs: str | None = None,
     ) -> Task:
         """Add a task that submits a job to an ontul cluster.
 
@@ -297,7 +277,9 @@ class Dag:
             "ontul.pollIntervalMs": poll_interval_ms,
         }
         body = script if sql is None else sql
-        task = self._configured(id, "ontul", body, requires, timeout, given, config)
+        task = self._configured(
+            id, "ontul", body, requires, timeout, given, config, retries, retry_delay, runs
+        )
         if script is not None and sql is not None and script != sql:
             task._wrong("script", "'script' and 'sql' are both given and differ; keep one of them")
         return task
@@ -311,13 +293,15 @@ class Dag:
         timeout: str | None,
         given: Mapping[str, Any],
         config: Mapping[str, Any] | None,
+        *for_runs: Any,
     ) -> Task:
         """Add a task whose config has the values of `given` that are not None, and the entries of `config`."""
         arguments = {key: value for key, value in given.items() if value is not None}
-        if config is not None and not isinstance(config, Mapping):
-            return self.task(id, script, type, requires, timeout, config)
-        extra = dict(config or {})
-        task = self.task(id, script, type, requires, timeout, arguments | extra)
+        is_mapping = config is None or isinstance(config, Mapping)
+        extra = dict(config or {}) if is_mapping else {}
+        whole = arguments | extra if is_mapping else config
+        task = Task(self, id, type, script, requires, timeout, whole, *for_runs)
         for key in [key for key in arguments if key in extra]:
             task._wrong(key, "is given both as an argument and in 'config'; keep one of them")
+        self.tasks.append(task)
         return task

@@ -17,8 +17,8 @@ class DurationError(ValueError):
     """Invalid duration; the message says what was found and what is allowed."""
 
 
-def parse_duration(value: object) -> int:
-    """Return the duration in milliseconds, greater than 0. Raises DurationError."""
+def parse_duration(value: object, *, allow_zero: bool = False) -> int:
+    """Return the duration in milliseconds, greater than 0 unless `allow_zero`. Raises DurationError."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         raise DurationError(f"{shown(value)} has no unit: {_ALLOWED}")
     if not isinstance(value, str):
@@ -34,7 +34,7 @@ def parse_duration(value: object) -> int:
     milliseconds, rest = divmod(scaled, int("1" + "0" * len(fraction)))
     if rest:
         raise DurationError(f"{shown(value)} is not a whole number of milliseconds: {_ALLOWED}")
-    if milliseconds == 0:
+    if milliseconds == 0 and not allow_zero:
         raise DurationError(f"{shown(value)} must be greater than 0: {_ALLOWED}")
     if milliseconds > MAX_INT64:
         raise DurationError(f"{shown(value)} is beyond 64 bits of milliseconds: {_ALLOWED}")

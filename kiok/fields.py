@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from kiok.labels import MAX_TAGS, owner_flaw, tag_flaw
@@ -13,18 +13,26 @@ from kiok.text import MAX_INT64, flaw, shown
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,249}")
 _ID_RULE = "1 to 250 characters: letters, digits, '.', '_' or '-', the first a letter or digit"
+_LOWEST = {0: "0 or more", 1: "greater than 0"}
 
 
 class Fields:
     """Reader of the fields of a mapping, which reports problems; an invalid field gets its default value."""
 
     def __init__(
-        self, value: dict[Any, Any], location: Location, problems: Problems, task: str | None = None
+        self,
+        value: dict[Any, Any],
+        location: Location,
+        problems: Problems,
+        task: str | None = None,
+        name: str | None = None,
     ) -> None:
+        """Read `value`, at `location` of a DAG. `name`: the key that all its problems have, instead of their own."""
         self.value = value
         self._location = location
         self._problems = problems
         self._task = task
+        self._name = name
         self._bad: set[str] = set()
 
     def bad(self, key: str) -> bool:
@@ -34,24 +42,26 @@ class Fields:
         """Report a problem with the value of `key`, or with its entry `inner`."""
         self._bad.add(key)
         named = inner[0] if inner and isinstance(inner[0], str) else key
-        self._problems.add(message, (*self._location, key, *inner), task=self._task, key=named)
+        self._problems.add(message, (*self._location, key, *inner), task=self._task, key=self._name or named)
 
     def missing(self, key: str, inner: str, message: str) -> None:
         """Report that the entry `inner` of `key` is missing, at the location of the nearest existing value."""
         location = (*self._location, key) if self.value.get(key) else self._location
         self._problems.add(message, location, task=self._task, key=inner)
 
-    def refuse_unknown(self, known: Iterable[str]) -> None:
+    def refuse_unknown(self, known: Iterable[str], foreign: Mapping[str, str] | None = None) -> None:
+        """Report unknown keys. `foreign`: names that other schedulers have for the known ones."""
         for key in self.value:
             if key in known:
                 continue
             near = ""
             if isinstance(key, str) and not self._problems.full:
-                near = did_you_mean(key, known)
+                meant = (foreign or {}).get(key.lower())
+                near = f"; did you mean {meant!r}?" if meant else did_you_mean(key, known)
             named = key if isinstance(key, str) and not flaw(key) else None
             message = f"unknown key {shown(key)}{near}"
             where = (*self._location, named) if named else self._location
-            self._problems.add(message, where, task=self._task, key=named)
+            self._problems.add(message, where, task=self._task, key=self._name or named)
 
     def identifier(self) -> str | None:
         found = self.value.get("id")
@@ -134,14 +144,42 @@ class Fields:
         self.wrong(key, f"must be true or false, found {shown(found)}")
         return False
 
-    def milliseconds(self, key: str) -> int | None:
+    def word(self, key: str, allowed: Sequence[str]) -> str | None:
+        """Return one of the allowed words."""
+        found = self.text(key)
+        if found is None or found in allowed:
+            return found
+        choice = " or ".join(map(repr, allowed))
+        self.wrong(key, f"must be {choice}, found {shown(found)}{did_you_mean(found, allowed)}")
+        return None
+
+    def checked(self, key: str, flaw_of: Callable[[str], str | None]) -> str | None:
+        """Return a text in which `flaw_of` finds no flaw."""
+        found = self.text(key)
+        if found is not None and (reason := flaw_of(found)) is not None:
+            self.wrong(key, reason)
+            return None
+        return found
+
+    def whole_number(self, key: str, low: int, high: int) -> int | None:
+        found = self.value.get(key)
+        if found is None:
+            return None
+        if not isinstance(found, int) or isinstance(found, bool) or not low <= found <= high:
+            self.wrong(key, f"must be a whole number from {low} to {high}, found {shown(found)}")
+            return None
+        return int(found)
+
+    def milliseconds(self, key: str, low: int = 1, high: int = MAX_INT64) -> int | None:
         found = self.value.get(key)
         if found is None:
             return None
         if not isinstance(found, int) or isinstance(found, bool):
             self.wrong(key, f"must be a whole number of milliseconds, found {shown(found)}")
-        elif not 0 < found <= MAX_INT64:
-            self.wrong(key, f"must be greater than 0 and within 64 bits, found {shown(found)}")
+        elif found < low or (found > high == MAX_INT64):
+            self.wrong(key, f"must be {_LOWEST[low]} and within 64 bits, found {shown(found)}")
+        elif found > high:
+            self.wrong(key, f"must be at most {high} milliseconds, found {shown(found)}")
         else:
             return int(found)
         return None

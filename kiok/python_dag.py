@@ -7,7 +7,8 @@ The file is run, so this must happen in a throwaway process: the child process o
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from os import PathLike, fspath
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from kiok.compiled import (
     repeated_message,
 )
 from kiok.creations import recording
-from kiok.dag import Dag, Task
+from kiok.dag import Dag
 from kiok.durations import DurationError, parse_duration
 from kiok.errors import Diagnostic
 from kiok.held_dags import HeldDags, held_dags, lost_message
@@ -31,6 +32,7 @@ from kiok.python_failure import Explain, describe
 from kiok.python_module import ModuleLocation, importing_from, run_module
 from kiok.source_encoding import encoding_flaw
 from kiok.spec import DagSpec
+from kiok.task import Task
 from kiok.text import storable
 from kiok.validation import authored_id, validate
 
@@ -121,20 +123,22 @@ def _wire(dag: Dag) -> tuple[dict[str, object], list[LocatedProblem]]:
     """Return the unchecked DAG in wire form, and the problems that only its Python form can have."""
     problems: list[LocatedProblem] = []
     id_ = authored_id({"id": dag.id})
-    default_timeout, wrong = _milliseconds(dag.default_timeout)
-    if wrong:
-        problems.append(LocatedProblem(wrong, id_, key="defaultTimeoutMs", location=("defaultTimeoutMs",)))
+    durations, wrong = _milliseconds(
+        defaultTimeoutMs=dag.default_timeout,
+        catchupWindowMs=dag.catchup_window,
+        retryDelayMs=dag.retry_delay,
+    )
+    problems += [LocatedProblem(message, id_, key=key, location=(key,)) for key, message in wrong]
     tasks = []
     for index, task in enumerate(dag.tasks):
-        timeout, wrong = _milliseconds(task.timeout)
-        found = [*task._problems, *([("timeoutMs", wrong)] if wrong else [])]
+        times, wrong = _milliseconds(timeoutMs=task.timeout, retryDelayMs=task.retry_delay)
         problems += [
             LocatedProblem(
                 message, id_, authored_id({"id": task.id}), storable(key, 250), ("tasks", index, key)
             )
-            for key, message in found
+            for key, message in [*task._problems, *wrong]
         ]
-        tasks.append(_task_wire(task, timeout))
+        tasks.append(_task_wire(task, times))
     tags = dag.tags
     wire: dict[str, object] = {
         "id": dag.id,
@@ -142,31 +146,61 @@ def _wire(dag: Dag) -> tuple[dict[str, object], list[LocatedProblem]]:
         "description": dag.description,
         "schedule": dag.schedule,
         "catchup": dag.catchup,
-        "defaultTimeoutMs": default_timeout,
         "owner": dag.owner,
         "tags": list(tags) if isinstance(tags, tuple) else tags,
+        "timezone": dag.timezone,
+        "maxActiveRuns": dag.max_active_runs,
+        "overlap": dag.overlap,
+        "params": _params_wire(dag.params),
+        "retries": dag.retries,
         "tasks": tasks,
+        **durations,
     }
     return wire, problems
 
 
-def _task_wire(task: Task, timeout_ms: int | None) -> dict[str, object]:
+def _task_wire(task: Task, durations: Mapping[str, int | None]) -> dict[str, object]:
     return {
         "id": task.id,
         "type": task.type,
         "script": task.script,
         "requires": task.requires,
-        "timeoutMs": timeout_ms,
         "config": task.config,
+        "retries": task.retries,
+        "runs": task.runs,
+        "image": task.image,
+        **durations,
     }
 
 
-def _milliseconds(duration: object) -> tuple[int | None, str]:
-    """Return (milliseconds, ""), or (None, what is wrong)."""
-    try:
-        return (None if duration is None else parse_duration(duration)), ""
-    except DurationError as error:
-        return None, str(error)
+def _params_wire(params: object) -> object:
+    """Return the parameters with dates as text and tuples as lists; validation reports other values."""
+    if not isinstance(params, Mapping):
+        return params
+    return {
+        name: {key: _plain(value) for key, value in param.items()} if isinstance(param, Mapping) else param
+        for name, param in params.items()
+    }
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value.isoformat() if isinstance(value, date) and not isinstance(value, datetime) else value
+
+
+def _milliseconds(**durations: object) -> tuple[dict[str, int | None], list[tuple[str, str]]]:
+    """Return the milliseconds of each wire key, None for an invalid duration, and (wire key, what is wrong)."""
+    read: dict[str, int | None] = {}
+    wrong = []
+    for key, duration in durations.items():
+        read[key] = None
+        try:
+            if duration is not None:
+                read[key] = parse_duration(duration, allow_zero=key == "retryDelayMs")
+        except DurationError as error:
+            wrong.append((key, str(error)))
+    return read, wrong
 
 
 def _located(problem: LocatedProblem, dag: Dag, place: ModuleLocation) -> Diagnostic:

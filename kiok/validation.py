@@ -6,23 +6,41 @@ untrusted code is itself untrusted). No step is recursive on the input.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
 from kiok.cron import CronError, check_cron
 from kiok.fields import Fields
 from kiok.graph import cycle_text, find_cycles
+from kiok.image_reference import image_flaw
+from kiok.params import read_params
+from kiok.placeholders import TextKind, parse
 from kiok.problems import LocatedProblem, Location, Problems
-from kiok.refs import malformed_references
-from kiok.spec import TASK_TYPES, DagSpec, TaskSpec
+from kiok.spec import CONTAINER_TYPES, TASK_TYPES, DagSpec, TaskSpec
 from kiok.spelling import did_you_mean
 from kiok.text import flaw, shown
+from kiok.timezones import timezone_flaw
 
 MAX_TASKS = 10_000
 
-DAG_KEYS = ("id", "name", "description", "schedule", "catchup", "defaultTimeoutMs", "owner", "tags", "tasks")
-TASK_KEYS = ("id", "type", "script", "requires", "timeoutMs", "config")
+# In the order of the compiled form.
+DAG_KEYS = (
+    *("id", "name", "description", "schedule", "catchup", "defaultTimeoutMs", "owner", "tags"),
+    *("timezone", "maxActiveRuns", "overlap", "catchupWindowMs", "params", "retries", "retryDelayMs"),
+    "tasks",
+)
+TASK_KEYS = (
+    *("id", "type", "script", "requires", "timeoutMs", "config"),
+    *("retries", "retryDelayMs", "runs", "image"),
+)
+_TASK_KEYS_FOR_RUNS = frozenset(TASK_KEYS[6:])
+OVERLAPS = ("queue", "skip")
+RUNS = ("on_success", "always")
+MAX_ACTIVE_RUNS = 1_000
+MAX_RETRIES = 1_000
+MAX_RETRY_DELAY_MS = 3_600_000  # an hour; the delay doubles up to it
+MAX_CATCHUP_WINDOW_MS = 3_650 * 86_400_000  # ten years
 
 # Required config keys of each task type.
 REQUIRED_CONFIG = {
@@ -34,6 +52,7 @@ REQUIRED_CONFIG = {
     "java": ("class",),
 }
 SCRIPT_TYPES = frozenset({"shell", "python", "trino", "ontul"})
+SQL_TYPES = frozenset({"trino", "ontul"})  # tasks whose script is SQL
 ONTUL_TYPES_WITHOUT_SCRIPT = frozenset({"CLASS", "PYTHON"})
 
 _MAX_SUGGESTED = 10  # maximum of unknown ids with a suggestion: each is compared with all tasks
@@ -75,6 +94,14 @@ def validate(value: object) -> Validated:
     timeout = dag.milliseconds("defaultTimeoutMs")
     owner = dag.owner()
     tags = dag.tags()
+    zone = dag.checked("timezone", timezone_flaw)
+    max_active_runs = dag.whole_number("maxActiveRuns", 1, MAX_ACTIVE_RUNS)
+    overlap = dag.word("overlap", OVERLAPS)
+    window = dag.milliseconds("catchupWindowMs", high=MAX_CATCHUP_WINDOW_MS)
+    if window is not None and not catchup and not dag.bad("catchup"):
+        dag.wrong("catchupWindowMs", "has an effect only with 'catchup'; set 'catchup' to true, or remove it")
+    params = read_params(dag, problems)
+    retries, retry_delay = _retries(dag)
     tasks = _tasks(dag, problems)
     if problems or id_ is None:
         return Validated(None, problems.all())
@@ -89,9 +116,22 @@ def validate(value: object) -> Validated:
             default_timeout_ms=timeout,
             owner=owner,
             tags=tags,
+            timezone=zone,
+            max_active_runs=max_active_runs,
+            overlap=overlap,
+            catchup_window_ms=window,
+            params=params,
+            retries=retries,
+            retry_delay_ms=retry_delay,
         ),
         (),
     )
+
+
+def _retries(fields: Fields) -> tuple[int | None, int | None]:
+    """Return the retries and their delay, of a task or of all tasks of a DAG."""
+    retries = fields.whole_number("retries", 0, MAX_RETRIES)
+    return retries, fields.milliseconds("retryDelayMs", 0, MAX_RETRY_DELAY_MS)
 
 
 def authored_id(value: object) -> str | None:
@@ -111,12 +151,18 @@ def _tasks(dag: Fields, problems: Problems) -> list[TaskSpec]:
     if not 1 <= len(values) <= MAX_TASKS:
         dag.wrong("tasks", f"a DAG has 1 to {MAX_TASKS} tasks, found {len(values)}")
         return []
-    tasks = [_task(value, ("tasks", index), problems) for index, value in enumerate(values)]
+    params = dag.value.get("params")
+    declared = (
+        frozenset(name for name in params if isinstance(name, str))
+        if isinstance(params, dict)
+        else frozenset()
+    )
+    tasks = [_task(value, ("tasks", index), problems, declared) for index, value in enumerate(values)]
     _check_graph(tasks, problems)
     return [task for task in tasks if task is not None]
 
 
-def _task(value: object, location: Location, problems: Problems) -> TaskSpec | None:
+def _task(value: object, location: Location, problems: Problems, params: Collection[str]) -> TaskSpec | None:
     """Return the task with its valid fields, so that the graph is checked too; None without a usable id."""
     if not isinstance(value, dict):
         problems.add(f"a task must be a mapping, found {shown(value)}", location, key="tasks")
@@ -133,20 +179,41 @@ def _task(value: object, location: Location, problems: Problems) -> TaskSpec | N
     requires = task.identifiers("requires")
     timeout = task.milliseconds("timeoutMs")
     config = task.strings("config")
-    _check_references(task, script, config)
+    _check_placeholders(task, type_, script, config, params)
     if not task.bad("type"):
         _check_needs(task, type_, script, config)
+    # Most tasks have none of these keys.
+    keys_for_runs = () if _TASK_KEYS_FOR_RUNS.isdisjoint(value) else _read_keys_for_runs(task, type_)
     if id_ is None:
         return None
-    return TaskSpec(id_, type_, script, requires, timeout, MappingProxyType(config))
+    return TaskSpec(id_, type_, script, requires, timeout, MappingProxyType(config), *keys_for_runs)
 
 
-def _check_references(task: Fields, script: str | None, config: dict[str, str]) -> None:
-    """Check the syntax of the references in the script and the config; their targets are checked when the task runs."""
-    for message in malformed_references(script or "", is_script=True):
+def _read_keys_for_runs(task: Fields, type_: str) -> tuple[int | None, int | None, str | None, str | None]:
+    """Return retries, their delay, when the task runs, and its image."""
+    retries, retry_delay = _retries(task)
+    runs = task.word("runs", RUNS)
+    image = task.checked("image", _image_flaw)
+    if image is not None and type_ not in CONTAINER_TYPES and not task.bad("type"):
+        types = ", ".join(CONTAINER_TYPES)
+        task.wrong("image", f"a task of type {type_} runs in no container; allowed with the types {types}")
+    return retries, retry_delay, runs, image
+
+
+def _image_flaw(text: str) -> str | None:
+    reason = image_flaw(text)
+    return f"{shown(text)} cannot be used: {reason}" if reason else None
+
+
+def _check_placeholders(
+    task: Fields, type_: str, script: str | None, config: dict[str, str], params: Collection[str]
+) -> None:
+    """Check references, arguments and dates; whether a connection exists is known only when the task runs."""
+    kind = TextKind.SQL if type_ in SQL_TYPES else TextKind.SCRIPT
+    for message in parse(script or "", kind, params).problems:
         task.wrong("script", message)
     for key, value in config.items():
-        for message in malformed_references(value, is_script=False):
+        for message in parse(value, TextKind.CONFIG, params).problems:
             task.wrong("config", message, key)
 
 

@@ -21,13 +21,46 @@ _DEFAULT_TIMEOUTS = {
     "defaultTimeoutMs": "defaultTimeoutMs",
     "default_timeout_ms": "defaultTimeoutMs",
 }
-# The spellings whose value is `<number><unit>` rather than milliseconds.
-_DURATIONS = frozenset({"timeout", "default_timeout", "defaultTimeout"})
+_RETRIES = {
+    "retries": "retries",
+    "retry_delay": "retryDelayMs",
+    "retryDelay": "retryDelayMs",
+    "retryDelayMs": "retryDelayMs",
+    "retry_delay_ms": "retryDelayMs",
+}
+_FOR_RUNS = {
+    "timezone": "timezone",
+    "max_active_runs": "maxActiveRuns",
+    "maxActiveRuns": "maxActiveRuns",
+    "overlap": "overlap",
+    "catchup_window": "catchupWindowMs",
+    "catchupWindow": "catchupWindowMs",
+    "catchupWindowMs": "catchupWindowMs",
+    "catchup_window_ms": "catchupWindowMs",
+    "params": "params",
+    **_RETRIES,
+}
+# The spellings whose value is `<number><unit>` rather than milliseconds, and those of them that may be 0.
+_MAY_BE_ZERO = frozenset({"retry_delay", "retryDelay"})
+_DURATIONS = _MAY_BE_ZERO | {
+    "timeout",
+    "default_timeout",
+    "defaultTimeout",
+    "catchup_window",
+    "catchupWindow",
+}
 DAG_SPELLINGS = {
     **{key: key for key in ("id", "name", "description", "schedule", "catchup", "owner", "tags")},
     **_DEFAULT_TIMEOUTS,
+    **_FOR_RUNS,
 }
-TASK_SPELLINGS = {**{key: key for key in ("id", "type", "script", "requires", "config")}, **_TIMEOUTS}
+TASK_SPELLINGS = {
+    **{key: key for key in ("id", "type", "script", "requires", "config")},
+    **_TIMEOUTS,
+    **_RETRIES,
+    **{key: key for key in ("runs", "image")},
+}
+SPELLINGS_FOR_RUNS = frozenset({*_FOR_RUNS, "runs", "image"})
 
 # Names that other schedulers use for the same keys, too different to be found as misspellings.
 _FOREIGN_TASK_KEYS = {
@@ -40,6 +73,10 @@ _FOREIGN_TASK_KEYS = {
     **dict.fromkeys(("task_id", "taskid", "name", "key"), "id"),
     **dict.fromkeys(("execution_timeout", "timeoutsec", "timeout_seconds"), "timeout"),
     **dict.fromkeys(("env", "params", "with", "options", "settings"), "config"),
+    **dict.fromkeys(("retry", "max_retries", "maxretries", "retry_count", "retrycount"), "retries"),
+    **dict.fromkeys(("retry_interval", "retryinterval", "backoff"), "retry_delay"),
+    **dict.fromkeys(("trigger_rule", "triggerrule", "run_on", "when"), "runs"),
+    **dict.fromkeys(("container", "docker_image", "container_image"), "image"),
 }
 _FOREIGN_DAG_KEYS = {
     **dict.fromkeys(("cron", "schedule_interval", "trigger", "timetable"), "schedule"),
@@ -49,11 +86,17 @@ _FOREIGN_DAG_KEYS = {
     **dict.fromkeys(("timeout", "timeoutms"), "default_timeout"),
     **dict.fromkeys(("team", "maintainer", "owned_by"), "owner"),
     **dict.fromkeys(("labels", "label", "keywords"), "tags"),
+    **dict.fromkeys(("tz", "time_zone"), "timezone"),
+    **dict.fromkeys(("max_runs", "maxruns", "concurrency"), "max_active_runs"),
+    **dict.fromkeys(("concurrency_policy", "concurrencypolicy"), "overlap"),
+    **dict.fromkeys(("parameters", "args", "arguments", "inputs"), "params"),
+    **dict.fromkeys(("default_retries", "defaultretries", "retry", "max_retries", "maxretries"), "retries"),
+    **dict.fromkeys(("default_retry_delay", "defaultretrydelay", "retry_interval"), "retry_delay"),
 }
 
 
 # Keys that may also be at the top level, for a use of the author.
-_FREE_AT_THE_TOP = frozenset({"id", "name", "description", "owner", "tags"})
+_FREE_AT_THE_TOP = frozenset({"id", "name", "description", "owner", "tags", *_FOR_RUNS})
 
 
 class Places:
@@ -83,12 +126,25 @@ def read_dag(root: YamlNode) -> tuple[object, Places, list[LocatedProblem]]:
     _mark, tags = dag.entries.get("tags", (None, None))
     for index, tag in enumerate(tags.items if tags is not None else ()):
         places.put(("tags", index), tag.mark)
+    _mark, params = dag.entries.get("params", (None, None))
+    if params is not None:
+        _place_params(params, places)
     if "tasks" in root.entries:
         mark, tasks = root.entries["tasks"]
         places.put(("tasks",), mark)
         wire["tasks"] = _tasks(tasks, places, problems)
     _check_top_level(root, places, problems)
     return wire, places, list(problems.all())
+
+
+def _place_params(params: YamlNode, places: Places) -> None:
+    for name, (mark, param) in params.entries.items():
+        places.put(("params", name), mark)
+        for key, (key_mark, value) in param.entries.items():
+            nested = isinstance(value.value, list | dict)
+            places.put(("params", name, key), key_mark if nested else value.mark)
+            for index, item in enumerate(value.items if key == "choices" else ()):
+                places.put(("params", name, key, index), item.mark)
 
 
 def task_at(root: YamlNode, mark: Mark) -> str | None:
@@ -164,7 +220,7 @@ class _Mapping:
                 seen[name] = key
                 nested = isinstance(node.value, list | dict)
                 self._places.put((*self._location, name), mark if nested else node.mark)
-                wire[name] = self._duration(name, node) if key in _DURATIONS else node.value
+                wire[name] = self._duration(key, name, node) if key in _DURATIONS else node.value
         return wire
 
     def config(self, node: YamlNode) -> dict[str, str]:
@@ -179,9 +235,9 @@ class _Mapping:
                 self._wrong(str(error), value.mark, name)
         return read
 
-    def _duration(self, name: str, node: YamlNode) -> int | None:
+    def _duration(self, key: str, name: str, node: YamlNode) -> int | None:
         try:
-            return None if node.value is None else parse_duration(node.value)
+            return None if node.value is None else parse_duration(node.value, allow_zero=key in _MAY_BE_ZERO)
         except DurationError as error:
             self._wrong(str(error), node.mark, name)
             return None

@@ -15,12 +15,13 @@ from kiok.errors import REMEDY
 from kiok.spec import TASK_TYPES
 from kiok.spelling import nearest
 from kiok.text import shown
-from kiok.yaml_document import DAG_SPELLINGS, TASK_SPELLINGS
+from kiok.yaml_document import DAG_SPELLINGS, SPELLINGS_FOR_RUNS, TASK_SPELLINGS
 from kiok.yaml_fault import Mark
 from kiok.yaml_reader import Document, YamlNode
 
 _MAX_KEYS_SHOWN = 5
-_INSIDE_A_DAG = frozenset({*DAG_SPELLINGS, *TASK_SPELLINGS})
+# Without the keys for runs: other YAML files also consist of an `image`, or of `params`.
+_INSIDE_A_DAG = frozenset({*DAG_SPELLINGS, *TASK_SPELLINGS}) - SPELLINGS_FOR_RUNS
 
 
 class Sign(Enum):

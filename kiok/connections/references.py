@@ -1,40 +1,43 @@
 """References to connections in a task's script and config: `${conn.<id>.<key>}` and `${secret.<name>}`.
 
-`${conn.a.b.password}` is the property `password` of the connection `a.b`: keys hold no dot, ids may.
-`${secret.<name>}` is the property `value` of the connection `<name>`, which must be of type `secret`.
-Any other `${...}` belongs to the script and stays unchanged. Inserted values are not searched for references.
+Ids and keys may hold dots: `${conn.livy.s3.key}` is the property `key` of the connection `livy.s3` if there is one,
+otherwise the property `s3.key` of `livy`. `${secret.<name>}` is the property `value` of the connection `<name>`, of any
+type. Any other `${...}` belongs to the script and stays unchanged. Inserted values are not searched for references.
 """
 
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from kiok.connections.errors import MalformedReference, UnknownReference
-from kiok.connections.models import ID_PATTERN, PROPERTY_NAME, Connection
+from kiok.connections.models import Connection
+from kiok.placeholders import Part, ReferencePart, TextKind, parse
 
 SECRET_PROPERTY = "value"  # noqa: S105 - a name, not a secret
-
-_REFERENCE = re.compile(r"\$\{(conn|secret)\.([^{}\n]*)\}")
-_CONN = re.compile(rf"({ID_PATTERN})\.({PROPERTY_NAME.pattern})")
-_SECRET = re.compile(ID_PATTERN)
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A reference: `text` as written, and the connection and property that it names."""
+    """A reference: `text` as written, and the connection and property that it names if the property holds no dot."""
 
     text: str
     connection: str
     property: str
     secret: bool
 
+    def readings(self) -> list[tuple[str, str]]:
+        """Return each (connection, property) that may be meant, the longest id first."""
+        if self.secret:
+            return [(self.connection, self.property)]
+        names = f"{self.connection}.{self.property}".split(".")
+        return [(".".join(names[:end]), ".".join(names[end:])) for end in range(len(names) - 1, 0, -1)]
+
 
 def find(text: str) -> list[Reference]:
     """Return all references of a text, in order, including repeated ones. Raises MalformedReference."""
-    return [_reference(match) for match in _REFERENCE.finditer(text)]
+    return [_reference(part) for part in _parts(text) if isinstance(part, ReferencePart)]
 
 
 def resolve(text: str) -> str:
@@ -47,50 +50,57 @@ def resolve(text: str) -> str:
 
 def resolve_all(texts: Mapping[str, str]) -> dict[str, str]:
     """Resolve several texts; each connection is read and decrypted only once."""
-    wanted = [reference for text in texts.values() for reference in find(text)]
-    values = _values(wanted)
-    return {key: _REFERENCE.sub(lambda match: values[match.group()], text) for key, text in texts.items()}
+    parts = {key: _parts(text) for key, text in texts.items()}
+    found = (part for some in parts.values() for part in some if isinstance(part, ReferencePart))
+    values = _values(map(_reference, found))
+    return {
+        key: "".join(values[part.text] if isinstance(part, ReferencePart) else part.text for part in some)
+        for key, some in parts.items()
+    }
 
 
-def _reference(match: re.Match[str]) -> Reference:
-    text, kind, rest = match.group(), match.group(1), match.group(2)
-    if kind == "conn" and (parts := _CONN.fullmatch(rest)):
-        return Reference(text, parts.group(1), parts.group(2), secret=False)
-    if kind == "secret" and _SECRET.fullmatch(rest):
-        return Reference(text, rest, SECRET_PROPERTY, secret=True)
-    form = "${conn.<id>.<key>}" if kind == "conn" else "${secret.<name>}"
-    raise MalformedReference(f"{text[:120]!r} is not a valid reference; expected {form}")
+def _parts(text: str) -> tuple[Part, ...]:
+    parsed = parse(text, TextKind.SCRIPT, None)
+    if parsed.problems:
+        raise MalformedReference(parsed.problems[0])
+    return parsed.parts
+
+
+def _reference(part: ReferencePart) -> Reference:
+    if part.is_secret:
+        return Reference(part.text, part.path, SECRET_PROPERTY, secret=True)
+    connection, _, name = part.path.rpartition(".")
+    return Reference(part.text, connection, name, secret=False)
 
 
 def _values(wanted: Iterable[Reference]) -> dict[str, str]:
     references = {reference.text: reference for reference in wanted}
-    found = {c.id: c for c in Connection.objects.filter(id__in={r.connection for r in references.values()})}
+    if not references:
+        return {}
+    ids = {connection for reference in references.values() for connection, _ in reference.readings()}
+    found = {c.id: c for c in Connection.objects.filter(id__in=ids)}
     decrypted: dict[str, dict[str, str]] = {}
     values = {}
     for text, reference in references.items():
-        connection = found.get(reference.connection)
-        if connection is None or (reference.secret and connection.type != Connection.Type.SECRET):
-            raise UnknownReference(_no_connection(reference, connection))
-        if reference.property not in connection.sealed:
-            raise UnknownReference(_no_property(reference, connection))
+        reading = next((reading for reading in reference.readings() if reading[0] in found), None)
+        if reading is None:
+            raise UnknownReference(_no_connection(reference))
+        connection, name = found[reading[0]], reading[1]
+        if name not in connection.sealed:
+            raise UnknownReference(_no_property(text, connection, name))
         if connection.id not in decrypted:
             decrypted[connection.id] = connection.properties()
-        values[text] = decrypted[connection.id][reference.property]
+        values[text] = decrypted[connection.id][name]
     return values
 
 
-def _no_connection(reference: Reference, connection: Connection | None) -> str:
+def _no_connection(reference: Reference) -> str:
     kind = "secret" if reference.secret else "connection"
-    if connection is not None:
-        found = f"connection {connection.id!r} is of type {connection.type!r}, not 'secret'"
-    else:
-        found = f"there is no {kind} {reference.connection!r}"
+    found = f"there is no {kind} {reference.connection!r}"
     return f"{reference.text}: {found} (needed for its property {reference.property!r})"
 
 
-def _no_property(reference: Reference, connection: Connection) -> str:
-    near = difflib.get_close_matches(reference.property, connection.property_names(), n=1)
+def _no_property(text: str, connection: Connection, name: str) -> str:
+    near = difflib.get_close_matches(name, connection.property_names(), n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    return (
-        f"{reference.text}: connection {reference.connection!r} has no property {reference.property!r}{hint}"
-    )
+    return f"{text}: connection {connection.id!r} has no property {name!r}{hint}"

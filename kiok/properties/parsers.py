@@ -13,16 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from kiok.image_reference import image_flaw
 from kiok.text import flaw
 
 T = TypeVar("T")
-_NAME = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_REGISTRY = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[a-fA-F0-9:]+\])(?::[0-9]{1,5})?"
-# https://github.com/distribution/reference/blob/main/reference.go
-IMAGE = re.compile(
-    rf"(?:{_REGISTRY}/)?{_NAME}(?:/{_NAME})*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(?:@sha256:[0-9a-f]{{64}})?"
-)
-MAX_IMAGE_CHARACTERS = 255
 _HOST = re.compile(
     r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*", re.IGNORECASE
 )
@@ -116,15 +110,8 @@ def text(what: str, *, empty: bool = False) -> Parser[str]:
 
 def image(value: str) -> str:
     """Check a reference to a container image: `[registry/]name[:tag][@sha256:digest]`. Raises ValueError."""
-    if not value:
-        raise ValueError("empty")
-    if len(value) > MAX_IMAGE_CHARACTERS:
-        raise ValueError(f"longer than {MAX_IMAGE_CHARACTERS} characters")
-    if not IMAGE.fullmatch(value):
-        raise ValueError(
-            "not an image reference such as team-python:1 or registry.example.com/kiok/python@sha256:<64 hexadecimal "
-            "digits>; names are in lower case"
-        )
+    if reason := image_flaw(value):
+        raise ValueError(reason)
     return value
 
 

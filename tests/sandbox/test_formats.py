@@ -20,6 +20,7 @@ import yaml
 from compilers.result import FileResult, FileStatus
 from compilers.sandbox.docker import DockerSandbox
 from kiok import Dag, conn, secret
+from kiok.params import PARAM_KEYS, PARAM_TYPES
 from kiok.spec import TASK_TYPES, DagSpec, TaskSpec
 from kiok.validation import DAG_KEYS, TASK_KEYS
 from kiok.yaml_dag import compile_yaml
@@ -106,18 +107,36 @@ def test_the_rows_hold_every_key_of_a_dag_and_of_a_task_given_and_left_out() -> 
     dags = [dag.to_json() for dag in specs()]
     tasks = [task for dag in dags for task in dag["tasks"]]
     assert set().union(*dags) == set(DAG_KEYS)
-    assert set(tasks[0]) == set(TASK_KEYS)
+    assert set().union(*tasks) == set(TASK_KEYS)
     least = DagSpec("a", "a", (TaskSpec("a"),)).to_json()
     for key in set(DAG_KEYS) - {"id", "name", "tasks"}:
         assert {dag.get(key) == least.get(key) for dag in dags} == {True, False}, key
     for key in set(TASK_KEYS) - {"id"}:
-        assert {task[key] == least["tasks"][0][key] for task in tasks} == {True, False}, key
+        assert {task.get(key) == least["tasks"][0].get(key) for task in tasks} == {True, False}, key
     assert {dag["name"] == dag["id"] for dag in dags} == {True, False}
 
 
 def test_an_empty_list_of_tags_is_absent_from_the_compiled_form() -> None:
     (dag,) = (dag.to_json() for dag in specs() if dag.id == "no_tags")
     assert {"owner", "tags"}.isdisjoint(dag)
+
+
+def test_the_rows_hold_every_type_and_key_of_a_parameter() -> None:
+    params = [param.to_json() for dag in specs() for param in dag.params]
+    assert {param["type"] for param in params} == set(PARAM_TYPES)
+    for key in set(PARAM_KEYS) - {"type"}:
+        assert {key in param for param in params} == {True, False}, key
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_the_keys_of_the_compiled_form_have_their_order(row: str) -> None:
+    (dag,) = (dag.to_json() for dag in specs() if dag.id == row)
+    assert list(dag) == [key for key in DAG_KEYS if key in dag]
+    assert list(dag.get("params", {})) == sorted(dag.get("params", {}))
+    for task in dag["tasks"]:
+        assert list(task) == [key for key in TASK_KEYS if key in task]
+    for param in dag.get("params", {}).values():
+        assert list(param) == [key for key in PARAM_KEYS if key in param]
 
 
 def test_the_rows_hold_every_task_type() -> None:
@@ -163,7 +182,7 @@ def test_the_rows_know_the_builders_of_the_python_sdk() -> None:
     assert BUILDERS == ["http", "livy", "ontul", "trino"]
 
 
-@pytest.mark.parametrize("name", ["Dag", "Task", "Conn"])
+@pytest.mark.parametrize("name", ["Dag", "Task", "Conn", "Param"])
 def test_the_rows_use_every_public_method_of_the_java_sdk(name: str) -> None:
     source = (SDK / f"{name}.java").read_text(encoding="utf-8")
     methods = set(

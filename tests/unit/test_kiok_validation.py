@@ -300,6 +300,13 @@ dag_like = st.fixed_dictionaries(
         "defaultTimeoutMs": json_like,
         "owner": st.text(max_size=3) | json_like,
         "tags": st.lists(st.sampled_from(["a", "b:c", " "]), max_size=3) | json_like,
+        "timezone": st.sampled_from(["UTC", "X"]) | json_like,
+        "overlap": st.sampled_from(["skip", "x"]) | json_like,
+        "maxActiveRuns": json_like,
+        "catchupWindowMs": json_like,
+        "params": json_like,
+        "retries": json_like,
+        "retryDelayMs": json_like,
         "tasks": st.lists(task_like, max_size=4) | json_like,
     },
 )

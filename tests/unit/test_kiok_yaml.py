@@ -110,6 +110,17 @@ def test_anchors_and_aliases_stand_for_their_values() -> None:
         ("dag:\n  id: d\n  tags:\n  - x\n  - 1.10", (5, 5), "a tag must be a string, found the number 1.1"),
         ("dag: {id: d, tags: [x, 'a b']}", (1, 24), "'a b' is not a tag; allowed: 1 to 63 characters"),
         ("dag: {id: d, tags: [x, y, x]}", (1, 27), "'x' is already tag 1; tags are unique"),
+        ("dag: {id: d, timezone: Berlin}", (1, 24), "did you mean 'Europe/Berlin'?"),
+        ("dag: {id: d, tz: UTC}", (1, 14), "did you mean 'timezone'?"),
+        ("dag: {id: d, max_active_run: 1}", (1, 14), "did you mean 'max_active_runs'?"),
+        ("dag: {id: d, concurrency: 1}", (1, 14), "did you mean 'max_active_runs'?"),
+        ("dag: {id: d, overlap: allow}", (1, 23), "must be 'queue' or 'skip', found 'allow'"),
+        ("dag: {id: d, catchup_window: 1d}", (1, 30), "has an effect only with 'catchup'"),
+        ("dag: {id: d, catchup_window: 0s}", (1, 30), "must be greater than 0"),
+        ("dag: {id: d, parameters: {}}", (1, 14), "did you mean 'params'?"),
+        ("dag: {id: d, default_retries: 1}", (1, 14), "did you mean 'retries'?"),
+        ("dag: {id: d, retry_delay: 5}", (1, 27), "the number 5 has no unit"),
+        ("dag: {id: d, retry_delay: 1s, retryDelayMs: 5}", (1, 31), "mean the same; keep one"),
         ("dag: {id: d, catchup: yes}", (1, 23), "must be true or false, found 'yes'"),
         ("dag: {id: 5}", (1, 11), "must be a string, found the number 5 (write it in quotes)"),
         ("dag: {}", (1, 1), "an id is required"),
@@ -139,9 +150,9 @@ def test_a_problem_of_the_dag_has_its_line_and_column(
     assert expected in message
 
 
-def test_an_owner_and_tags_at_the_top_level_are_free() -> None:
-    text = "owner: x\ntags: {a: 1}\ndag: {id: d}\ntasks: [{id: a, script: s}]\n"
-    assert {"owner", "tags"}.isdisjoint(spec_of(text).to_json())
+def test_keys_that_were_added_later_are_free_at_the_top_level() -> None:
+    text = "owner: x\ntags: {a: 1}\nparams: 5\nretries: x\ntimezone:\ndag: {id: d}\ntasks: [{id: a, script: s}]\n"
+    assert {"owner", "tags", "params", "retries", "timezone"}.isdisjoint(spec_of(text).to_json())
 
 
 @pytest.mark.parametrize(
@@ -156,6 +167,15 @@ def test_an_owner_and_tags_at_the_top_level_are_free() -> None:
         ("timeout: 90", (6, 12), "the number 90 has no unit"),
         ("timeout: 5s\n  timeoutMs: 5000", (7, 3), "'timeout' and 'timeoutMs' mean the same"),
         ("timeoutMs: 5s", (6, 14), "must be a whole number of milliseconds"),
+        ("retries: 1001", (6, 12), "must be a whole number from 0 to 1000"),
+        ("max_retries: 3", (6, 3), "did you mean 'retries'?"),
+        ("retry_delay: 61m", (6, 16), "must be at most 3600000 milliseconds"),
+        ("retry_dealy: 1s", (6, 3), "did you mean 'retry_delay'?"),
+        ("runs: sometimes", (6, 9), "must be 'on_success' or 'always', found 'sometimes'"),
+        ("trigger_rule: all_done", (6, 3), "did you mean 'runs'?"),
+        ("image: Etl", (6, 10), "'Etl' cannot be used: not an image reference"),
+        ("docker_image: a", (6, 3), "did you mean 'image'?"),
+        ("params: {a: b}", (6, 3), "did you mean 'config'?"),
         ("requires: [x, y]", (6, 17), "no task of this DAG has the id 'y'"),
         ("requires: y", (6, 13), "no task of this DAG has the id 'y'"),
         ("requires: [x, x]", (6, 17), "is listed twice"),

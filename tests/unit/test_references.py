@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kiok.compiled import decode
+from kiok.placeholders import MAX_PROBLEMS, TextKind, parse
 from kiok.problems import LocatedProblem
-from kiok.refs import FORMS, MAX_MALFORMED, malformed_references
+from kiok.refs import FORMS
 from kiok.validation import validate
 from kiok.yaml_dag import compile_yaml
 from tests.unit.python_sources import compiled as compiled_python
@@ -63,7 +64,7 @@ def test_malformed_reference_is_a_problem_of_its_task_and_key(text: str, message
     "text",
     [
         "${conn.warehouse.url} ${conn.a.b.c} ${secret.db} ${secret.team.db-1}",
-        "${conn_x} ${connect} ${secretary} ${secrets.x} ${CONN.x} $conn.x $secret ${ conn.x } {conn.x}",
+        "${conn_x} ${connect} ${secretary} ${CONN.x} $conn.x $secret ${ conn.x } {conn.x}",
         "$${conn.foo} $${secret.}",
         "#{ds} ${HOME} ${x:-${y}} $(conn.x)",
     ],
@@ -86,8 +87,8 @@ def test_all_malformed_references_are_reported_with_their_lines() -> None:
         "'${conn.x}' (line 2 of the text)",
         "'${secret.}' (line 3 of the text)",
     ]
-    assert len(problems("${conn.x}" * 10_000)) == MAX_MALFORMED
-    assert len(problems("${conn." * 200_000)) == MAX_MALFORMED
+    assert len(problems("${conn.x}" * 10_000)) == MAX_PROBLEMS
+    assert len(problems("${conn." * 200_000)) == MAX_PROBLEMS
 
 
 def test_yaml_error_has_the_line_of_the_key() -> None:
@@ -114,7 +115,11 @@ def test_compiled_specs_are_checked_on_the_host_again() -> None:
     assert "allowed: ${conn.<id>.<key>}" in compiled.diagnostics[0].message
 
 
-@given(st.text("${}conse.crt abx\n/", max_size=40), st.booleans())
-def test_any_text_is_checked_without_an_error(text: str, is_script: bool) -> None:
-    for message in malformed_references(text, is_script=is_script):
-        assert any(form in message for form in FORMS.values())
+@given(st.text("${}conse.crt abx\n/", max_size=40), st.sampled_from(TextKind))
+def test_any_text_is_checked_without_an_error(text: str, kind: TextKind) -> None:
+    parsed = parse(text, kind, ())
+    assert "".join(part.text for part in parsed.parts) == text
+    for message in parsed.problems:
+        assert "is not a valid" in message
+    if kind is TextKind.SCRIPT:
+        assert all(any(form in message for form in FORMS.values()) for message in parsed.problems)

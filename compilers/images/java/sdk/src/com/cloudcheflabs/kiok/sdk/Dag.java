@@ -27,6 +27,13 @@ public class Dag {
     private Long defaultTimeoutMs;
     private String owner;
     private final List<String> tags = new ArrayList<>();
+    private String timezone;
+    private Integer maxActiveRuns;
+    private String overlap;
+    private Long catchupWindowMs;
+    private final List<Param> params = new ArrayList<>();
+    private Integer retries;
+    private Long retryDelayMs;
     private final List<Task> tasks = new ArrayList<>();
 
     /** Creates a DAG without tasks. The id starts with a letter or digit, then letters, digits, {@code . _ -}; at most 250. */
@@ -77,6 +84,48 @@ public class Dag {
         return this;
     }
 
+    /** Sets the time zone of the schedule and of dates, an IANA name such as {@code Europe/Berlin}; UTC by default. */
+    public Dag timezone(String timezone) {
+        this.timezone = timezone;
+        return this;
+    }
+
+    /** Sets how many runs of the DAG may be active at the same time; 1 by default. */
+    public Dag maxActiveRuns(int maxActiveRuns) {
+        this.maxActiveRuns = maxActiveRuns;
+        return this;
+    }
+
+    /** Sets what happens to a run beyond {@link #maxActiveRuns}: {@code queue} (the default) or {@code skip}. */
+    public Dag overlap(String overlap) {
+        this.overlap = overlap;
+        return this;
+    }
+
+    /** Sets how far back, in milliseconds, missed runs are run later. Only with {@link #catchup}. */
+    public Dag catchupWindowMs(long catchupWindowMs) {
+        this.catchupWindowMs = catchupWindowMs;
+        return this;
+    }
+
+    /** Adds parameters, the arguments that a run of the DAG takes. */
+    public Dag params(Param... params) {
+        this.params.addAll(Arrays.asList(params));
+        return this;
+    }
+
+    /** Sets the retries of every task without its own. */
+    public Dag retries(int retries) {
+        this.retries = retries;
+        return this;
+    }
+
+    /** Sets the delay, in milliseconds, before the first retry of every task without its own. */
+    public Dag retryDelayMs(long retryDelayMs) {
+        this.retryDelayMs = retryDelayMs;
+        return this;
+    }
+
     /** Adds a task, a shell task by default, and returns it for further settings. */
     public Task task(String id) {
         Task task = new Task(id);
@@ -96,10 +145,7 @@ public class Dag {
         Json.wireString(out, schedule);
         out.append(",\"catchup\":").append(catchup);
         out.append(",\"defaultTimeoutMs\":").append(defaultTimeoutMs);
-        if (owner != null) {
-            out.append(",\"owner\":");
-            Json.wireString(out, owner);
-        }
+        Json.field(out, "owner", owner);
         if (!tags.isEmpty()) {
             out.append(",\"tags\":[");
             for (String tag : tags) {
@@ -108,6 +154,20 @@ public class Dag {
             }
             out.append(']');
         }
+        Json.field(out, "timezone", timezone);
+        Json.field(out, "maxActiveRuns", maxActiveRuns);
+        Json.field(out, "overlap", overlap);
+        Json.field(out, "catchupWindowMs", catchupWindowMs);
+        if (!params.isEmpty()) {
+            out.append(",\"params\":{");
+            for (Param param : params) {
+                Json.separate(out, '{');
+                param.appendJson(out);
+            }
+            out.append('}');
+        }
+        Json.field(out, "retries", retries);
+        Json.field(out, "retryDelayMs", retryDelayMs);
         out.append(",\"tasks\":[");
         for (Task task : tasks) {
             Json.separate(out, '[');

@@ -74,6 +74,21 @@ final class Json {
         }
     }
 
+    /** Appends a comma, the key and the quoted value, unless the value is null. */
+    static void field(StringBuilder out, String key, String value) {
+        if (value != null) {
+            out.append(",\"").append(key).append("\":");
+            wireString(out, value);
+        }
+    }
+
+    /** Appends a comma, the key and the number, unless it is null. */
+    static void field(StringBuilder out, String key, Number value) {
+        if (value != null) {
+            out.append(",\"").append(key).append("\":").append(value);
+        }
+    }
+
     /** Appends {@code value} quoted, or {@code null}. */
     static void string(StringBuilder out, String value) {
         quote(out, value, false);

@@ -20,6 +20,10 @@ public class Task {
     private String script;
     private final List<String> requires = new ArrayList<>();
     private Long timeoutMs;
+    private Integer retries;
+    private Long retryDelayMs;
+    private String runs;
+    private String image;
     private final Map<String, String> config = new LinkedHashMap<>();
     private final Map<String, String> livyConf = new LinkedHashMap<>();
 
@@ -56,6 +60,30 @@ public class Task {
     /** Sets the time limit in milliseconds; the DAG's default unless set. */
     public Task timeoutMs(long timeoutMs) {
         this.timeoutMs = timeoutMs;
+        return this;
+    }
+
+    /** Sets how often a failed attempt is retried; the DAG's default unless set. */
+    public Task retries(int retries) {
+        this.retries = retries;
+        return this;
+    }
+
+    /** Sets the delay in milliseconds before the first retry, which doubles with each; the DAG's default unless set. */
+    public Task retryDelayMs(long retryDelayMs) {
+        this.retryDelayMs = retryDelayMs;
+        return this;
+    }
+
+    /** Sets when the task runs: {@code on_success} of the tasks that it requires (the default), or {@code always}. */
+    public Task runs(String runs) {
+        this.runs = runs;
+        return this;
+    }
+
+    /** Sets the container image of a shell, Python or Java task. */
+    public Task image(String image) {
+        this.image = image;
         return this;
     }
 
@@ -236,6 +264,11 @@ public class Task {
             out.append(':');
             Json.wireString(out, entry.getValue());
         }
-        out.append("}}");
+        out.append('}');
+        Json.field(out, "retries", retries);
+        Json.field(out, "retryDelayMs", retryDelayMs);
+        Json.field(out, "runs", runs);
+        Json.field(out, "image", image);
+        out.append('}');
     }
 }

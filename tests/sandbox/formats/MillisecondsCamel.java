@@ -1,0 +1,10 @@
+import com.cloudcheflabs.kiok.sdk.*;
+import java.util.*;
+
+public class MillisecondsCamel implements KiokDag {
+    public Dag define() {
+        Dag dag = new Dag("milliseconds_camel").catchup(true).catchupWindowMs(1).retryDelayMs(0);
+        dag.task("a").shell("a");
+        return dag;
+    }
+}
