@@ -40,7 +40,7 @@ BY_ID = Order(
 )
 _KEYS = {field: key for key, field in FIELDS.items() if field in CONNECTIONS}
 
-ConnectionType = Literal["git", "secret", "generic"]
+ConnectionType = Literal["git", "secret", "s3", "jdbc", "kafka", "generic"]
 
 
 class ConnectionUse(Sent):

@@ -18,7 +18,6 @@ from kiok.connections import envelope, redaction
 from kiok.connections.errors import InvalidProperty, Tampered
 
 ID_PATTERN = refs.CONNECTION_ID
-# No dot, so that `${conn.<id>.<key>}` is unambiguous although ids may contain dots.
 PROPERTY_NAME = re.compile(refs.PROPERTY)
 MAX_VALUE_BYTES = 256 * 1024
 MAX_PROPERTIES = 200
@@ -104,13 +103,15 @@ class Connection(models.Model):
     """A set of named properties, each encrypted separately.
 
     `sealed` is `{name: {"v": key version, "n": nonce, "c": ciphertext}}`, nonce and ciphertext in base64. Property
-    names are not secret; values leave this class only through `properties`. `type` is a label for users,
-    except that `${secret.<id>}` accepts only connections of type `secret`.
+    names are not secret; values leave this class only through `properties`. `type` is a label for users.
     """
 
     class Type(models.TextChoices):
         GIT = "git", "Git credential"
         SECRET = "secret", "Secret"
+        S3 = "s3", "S3"
+        JDBC = "jdbc", "JDBC"
+        KAFKA = "kafka", "Kafka"
         GENERIC = "generic", "Generic"
 
     id = models.CharField(

@@ -93,9 +93,12 @@ def test_values_that_are_not_for_git_are_stored_as_they_are(admin_client: Client
     assert stored() == {"password": " x ", "token": "a b\n"}
 
 
-def test_the_types_are_git_secret_and_generic(admin_client: Client) -> None:
+def test_the_types_are_those_of_the_model_in_their_order(admin_client: Client) -> None:
     field = admin_client.get(ADD).context["adminform"].form.fields["type"]
-    assert field.choices == [("git", "Git credential"), ("secret", "Secret"), ("generic", "Generic")]
+    assert field.choices == [
+        *(("git", "Git credential"), ("secret", "Secret"), ("s3", "S3"), ("jdbc", "JDBC")),
+        *(("kafka", "Kafka"), ("generic", "Generic")),
+    ]
     assert field.initial == "generic"
 
 
