@@ -59,12 +59,27 @@ def _reason(root: YamlNode) -> str:
         keys = [shown(key, 40) for key in list(root.entries)[:_MAX_KEYS_SHOWN]]
         more = len(root.entries) - len(keys)
         found = ", ".join(keys) + (f" and {more} more" if more else "")
-        return f"it has no key 'dag' at the top level (found: {found})" if keys else "it is an empty mapping"
+        hint = (
+            f"; it looks like a DAG: {_how_to_fix(root)}"
+            if {"schedule", "tasks"} <= root.entries.keys()
+            else ""
+        )
+        return (
+            f"it has no key 'dag' at the top level (found: {found}){hint}"
+            if keys
+            else "it is an empty mapping"
+        )
     if isinstance(root.value, list):
         return "it is a list; a DAG is a mapping with the keys 'dag' and 'tasks'"
     return (
         f"it is a plain value ({shown(root.value, 40)}); a DAG is a mapping with the keys 'dag' and 'tasks'"
     )
+
+
+def _how_to_fix(root: YamlNode) -> str:
+    """Return what to write for keys of a DAG that are at the top level."""
+    moved = ", ".join(repr(key) for key in root.entries if key in DAG_SPELLINGS and key != "id")
+    return "write `dag:` with an `id` next to `tasks:`" + (f", and move {moved} under it" if moved else "")
 
 
 def _sign(root: YamlNode) -> tuple[Sign, str, Mark]:
@@ -94,6 +109,8 @@ def _sign_of_mapping(root: YamlNode) -> tuple[Sign, str, Mark]:
     if tasks is not None:
         key, mark, _node = tasks
         message = f"the key {shown(key)} is present, but there is no key 'dag' with the id of a DAG; did you mean `dag:`?"
+        if "schedule" in root.entries:
+            message = f"{message} If it is a DAG, {_how_to_fix(root)}."
         return (Sign.CERTAIN, message, mark) if has_tasks else (Sign.DOUBT, f"{message} {REMEDY}", mark)
     if found := _nested(root.entries.values()):
         return found

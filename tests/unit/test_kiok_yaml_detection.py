@@ -102,6 +102,21 @@ def test_a_document_that_can_hardly_be_anything_but_a_dag_is_an_error(
     assert "did you mean `dag:`" in message
 
 
+def test_a_schedule_and_tasks_without_a_dag_say_what_to_write() -> None:
+    hint = "write `dag:` with an `id` next to `tasks:`, and move 'schedule', 'catchup' under it"
+    head = "schedule: 0 3 * * *\ncatchup: true\n"
+    result = compiled(f"{head}tasks:\n- {{name: build, run: make}}\n")
+    assert (result.dags, result.diagnostics) == ((), ())
+    assert result.not_a_dag is not None
+    assert result.not_a_dag.message == (
+        f"it has no key 'dag' at the top level (found: 'schedule', 'catchup', 'tasks'); it looks like a DAG: {hint}"
+    )
+    assert [hint in doubt.message for doubt in result.doubts] == [True]
+    ((line, _column, _task, _key, message),) = problems_of(f"{head}tasks:\n- {{id: a, script: s}}\n")
+    assert line == 3
+    assert hint in message
+
+
 def test_documents_of_a_file_are_judged_one_by_one() -> None:
     good, nearly = HEAD + "- {id: a, script: s}\n", "dags: {id: e}\n" + ONE_TASK
     result = compiled(good + "---\n" + nearly)
