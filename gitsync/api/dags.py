@@ -35,6 +35,7 @@ from gitsync.api.schemas import (
     absent,
 )
 from gitsync.models import TokenScope
+from kiok.metadata import time_zones
 from kiok.metadata.admin.schedule import next_times
 from kiok.metadata.admin.schedule_kinds import of_kind
 from kiok.metadata.graph import GraphTooLarge, bounded
@@ -217,7 +218,11 @@ def dags(
         last_run_time=or_earliest("last_run_at"),
     )
     page = pages.cut(rows, BY_UID, request, limit, cursor, sort)
-    items = [DagSummary(**_summary(row, row.n_tasks or 0, may_view_runs)) for row in page.rows]
+    zones = time_zones.of_dags(page.rows)
+    items = [
+        DagSummary(**_summary(row, row.n_tasks or 0, may_view_runs, zones.get(row.uid, time_zones.DEFAULT)))
+        for row in page.rows
+    ]
     return DagPage(items=items, next=page.next, total=page.total)
 
 
@@ -226,7 +231,7 @@ def dag(request: ApiRequest, uid: DagUid) -> DagOut:
     """Return one DAG as it is served: its spec, its source, and the origin of both."""
     row = _dag(request.auth, uid)
     return DagOut(
-        **_summary(row, len(_tasks(row.spec)), request.auth.may(VIEW_RUN)),
+        **_summary(row, len(_tasks(row.spec)), request.auth.may(VIEW_RUN), time_zones.of_spec(row.spec)),
         spec=row.spec,
         spec_hash=row.spec_hash,
         source=row.source,
@@ -273,9 +278,9 @@ def _tasks(spec: Any) -> list[Any]:
     return list(spec.get("tasks") or []) if isinstance(spec, dict) else []
 
 
-def _summary(row: Any, tasks: int, may_view_runs: bool) -> dict[str, Any]:
+def _summary(row: Any, tasks: int, may_view_runs: bool, zone: str) -> dict[str, Any]:
     has_run = may_view_runs and row.last_run_state
-    times = next_times(row.schedule, timezone.now(), 1) if row.schedule else []
+    times = next_times(row.schedule, timezone.now(), 1, zone) if row.schedule else []
     return {
         "uid": row.uid,
         "dag_id": row.dag_id,

@@ -58,6 +58,9 @@ _SPEC = {
     "schedule": "0 6 * * *",
     "catchup": False,
     "defaultTimeoutMs": None,
+    "timezone": "Europe/Berlin",
+    "params": {"region": {"type": "string", "default": "eu", "choices": ["eu", "us"]}},
+    "retries": 2,
     "tasks": [_TASK, {**_TASK, "id": "report", "script": "report.sh", "requires": ["load"]}],
 }
 _SOURCE = 'from kiok import dag\n\nwith dag("nightly", schedule="0 6 * * *"):\n    ...\n'
@@ -79,7 +82,7 @@ _DAG = {
     "staleReason": None,
     "updatedAt": "2026-01-31T08:00:04Z",
     "lastRun": {"id": 815, "state": "SUCCESS", "createdAt": "2026-01-31T06:00:00Z"},
-    "nextRun": "2026-02-01T06:00:00Z",
+    "nextRun": "2026-02-01T05:00:00Z",
 }
 _VERSION = {
     "uid": UID,

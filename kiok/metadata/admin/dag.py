@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
@@ -14,6 +15,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 
+from kiok.metadata import time_zones
 from kiok.metadata.admin import (
     comparison,
     dag_actions,
@@ -102,6 +104,15 @@ class DagAdmin(TabbedAdmin):
         """Return the actions of other apps that the user may use. Without any, the list has no check boxes."""
         return dag_actions.offered_to(request.user)
 
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Return the list with the time zone of each DAG on the page, read in one query."""
+        page = super().get_changelist_instance(request)
+        page.result_list = list(page.result_list)
+        zones = time_zones.of_dags(page.result_list)
+        for dag in page.result_list:
+            dag.zone = zones.get(dag.uid, time_zones.DEFAULT)
+        return page
+
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Show the list with the totals of the DAGs that the user may see."""
         totals = (
@@ -130,11 +141,13 @@ class DagAdmin(TabbedAdmin):
     def short_schedule(self, dag: Dag) -> str:
         if not dag.schedule:
             return "manual only"
-        return format_html('<span title="{}">{}</span>', dag.schedule[:300], short_words(dag.schedule)[:100])
+        zone = _zone(dag)
+        written = dag.schedule[:300] + _in_zone(zone)
+        return format_html('<span title="{}">{}</span>', written, short_words(dag.schedule, zone)[:100])
 
     @admin.display(description="next run")
     def next_run(self, dag: Dag) -> str:
-        times = schedule.next_times(dag.schedule, timezone.now(), 1) if dag.schedule else []
+        times = schedule.next_times(dag.schedule, timezone.now(), 1, _zone(dag)) if dag.schedule else []
         return display.age(times[0] if times else None)
 
     @admin.display(description="last run", ordering="last_run_at")
@@ -176,23 +189,33 @@ class DagAdmin(TabbedAdmin):
 
     @admin.display(description="schedule", ordering="schedule")
     def cron(self, dag: Dag) -> str:
-        return format_html("<code>{}</code>", dag.schedule) if dag.schedule else "manual only"
+        if not dag.schedule:
+            return "manual only"
+        return format_html("<code>{}</code>{}", dag.schedule, _in_zone(_zone(dag)))
 
     @admin.display(description="fire times")
     def next_fire_times(self, dag: Dag) -> str:
         if not dag.schedule:
             return display.NOTHING
         words = schedule.in_words(dag.schedule)
-        times = schedule.next_times(dag.schedule, timezone.now())
+        zone = _zone(dag)
+        times = schedule.next_times(dag.schedule, timezone.now(), zone=zone)
         if not times:
             return f"{words}; it never fires." if words else "It never fires."
         return format_html(
             '{}<ol class="kiok-times" aria-label="Next times">{}</ol>',
-            f"{words}. Next, in UTC:" if words else "Next, in UTC:",
+            f"{words}. Next, in {zone}:" if words else f"Next, in {zone}:",
             format_html_join(
                 "",
                 '<li><time datetime="{}">{}</time> ({})</li>',
-                ((time.isoformat(), time.strftime("%a %Y-%m-%d %H:%M"), display.age(time)) for time in times),
+                (
+                    (
+                        time.isoformat(),
+                        time.astimezone(ZoneInfo(zone)).strftime("%a %Y-%m-%d %H:%M"),
+                        display.age(time),
+                    )
+                    for time in times
+                ),
             ),
         )
 
@@ -262,6 +285,15 @@ class DagAdmin(TabbedAdmin):
 
     class Media:
         css = {"all": ["kiok/dag.css"]}
+
+
+def _zone(dag: Any) -> str:
+    """Return the time zone of a DAG; the list has read it for all its DAGs."""
+    return str(getattr(dag, "zone", None) or time_zones.of_spec(dag.spec))
+
+
+def _in_zone(zone: str) -> str:
+    return "" if zone == time_zones.DEFAULT else f" ({zone})"
 
 
 def _filtered(name: str, value: str) -> str:

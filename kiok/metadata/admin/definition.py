@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kiok.metadata.admin import display, graph_picture
+from kiok.metadata.admin import display, graph_picture, run_keys
 from kiok.metadata.admin.code import ending_of, numbered
 from kiok.text import reveal_hidden
 
@@ -31,8 +31,10 @@ def part(tab: str, spec: Mapping[str, Any], source: str | None, path: str) -> di
 def _tasks(spec: Mapping[str, Any]) -> dict[str, Any]:
     found = spec.get("tasks")
     tasks = [task for task in found if isinstance(task, dict)] if isinstance(found, list) else []
+    shown = [_task(task) for task in tasks[:SHOWN_TASKS]]
     return {
-        "tasks": [_task(task) for task in tasks[:SHOWN_TASKS]],
+        "tasks": shown,
+        "has_options": any(task["options"] for task in shown),
         "tasks_left_out": max(0, len(tasks) - SHOWN_TASKS),
     }
 
@@ -40,6 +42,8 @@ def _tasks(spec: Mapping[str, Any]) -> dict[str, Any]:
 def _spec(spec: Mapping[str, Any]) -> dict[str, Any]:
     text = display.spec_text(dict(spec))
     return {
+        "for_runs": run_keys.dag_rows(spec),
+        "params": run_keys.params(spec),
         "spec": reveal_hidden(text[:MAX_SPEC_CHARACTERS]),
         "spec_left_out": max(0, len(text) - MAX_SPEC_CHARACTERS),
     }
@@ -54,6 +58,7 @@ def _task(task: Mapping[str, Any]) -> dict[str, Any]:
         "id": task.get("id"),
         "type": task.get("type"),
         "requires": shown or display.NOTHING,
+        "options": run_keys.task_options(task),
         "timeout": display.milliseconds(task.get("timeoutMs")),
         "config": _config(config) if isinstance(config, dict) else display.NOTHING,
     }

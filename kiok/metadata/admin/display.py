@@ -15,13 +15,12 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince, timeuntil
 
+from kiok.params import PARAM_KEYS
 from kiok.text import reveal_hidden
+from kiok.validation import DAG_KEYS, TASK_KEYS
 
 NOTHING = "–"
 COMMIT_CHARACTERS = 10
-
-_DAG_KEYS = ("id", "name", "description", "schedule", "catchup", "defaultTimeoutMs", "owner", "tags", "tasks")
-_TASK_KEYS = ("id", "type", "script", "requires", "timeoutMs", "config")
 
 
 class Tone(StrEnum):
@@ -161,9 +160,11 @@ def listed(names: Sequence[str], number: int) -> str:
 
 def spec_text(spec: dict[str, Any]) -> str:
     """Return a DagSpec as readable JSON, with keys in wire order, which the database does not keep."""
-    shown = _in_order(spec, _DAG_KEYS)
+    shown = _in_order(spec, DAG_KEYS)
+    if isinstance(params := shown.get("params"), dict):
+        shown["params"] = {name: _in_order(params[name], PARAM_KEYS) for name in sorted(params)}
     if isinstance(shown.get("tasks"), list):
-        shown["tasks"] = [_in_order(task, _TASK_KEYS) for task in shown["tasks"]]
+        shown["tasks"] = [_in_order(task, TASK_KEYS) for task in shown["tasks"]]
     return json.dumps(shown, indent=2, ensure_ascii=False)
 
 

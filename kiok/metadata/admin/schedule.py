@@ -1,4 +1,4 @@
-"""A schedule in words, and its next fire times in UTC.
+"""A schedule in words, and its next fire times.
 
 `kiok.cron` decides what is valid. It accepts more than the two libraries used here, so a schedule is first rewritten in
 their syntax: `*` in a list, `*/1`, a step on a range of one value, names, leading zeros. If both day fields are
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import islice
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cron_descriptor import ExpressionDescriptor, FormatError, MissingFieldError, Options, WrongArgumentError
 from cronsim import CronSim, CronSimError
@@ -27,11 +28,15 @@ _DAY_OF_MONTH, _DAY_OF_WEEK = 2, 4
 _OPTIONS = Options(locale_code="en_US", use_24hour_time_format=True)
 
 
-def next_times(schedule: str, after: datetime, count: int = SHOWN_TIMES) -> list[datetime]:
-    """Return the next times in UTC; none for an invalid schedule, or one that does not fire within 50 years."""
+def next_times(schedule: str, after: datetime, count: int = SHOWN_TIMES, zone: str = "UTC") -> list[datetime]:
+    """Return the next times of a schedule in a time zone, in UTC.
+
+    None for an invalid schedule, one that does not fire within 50 years, or a time zone that this machine does not know.
+    """
     try:
-        return list(islice(CronSim(" ".join(_plain(schedule)), after.astimezone(UTC)), count))
-    except CronSimError:
+        times = CronSim(" ".join(_plain(schedule)), after.astimezone(ZoneInfo(zone)))
+        return [time.astimezone(UTC) for time in islice(times, count)]
+    except (CronSimError, ZoneInfoNotFoundError, ValueError):
         return []
 
 

@@ -80,11 +80,12 @@ KINDS = (
 SCHEDULED = ~(Q(schedule__isnull=True) | Q(schedule=""))
 
 
-def short_words(schedule: str) -> str:
-    """Return a usual schedule in a few words; any other schedule as it is written."""
+def short_words(schedule: str, zone: str = "UTC") -> str:
+    """Return a usual schedule in a few words, with the place of its time zone; any other schedule as it is written."""
     for kind in KINDS:
         if found := re.match(kind.pattern, schedule, re.IGNORECASE | re.ASCII):
-            return kind.words(*found.groups()) or schedule
+            place = zone.rpartition("/")[2].replace("_", " ")
+            return kind.words(*found.groups()).replace(" UTC", f" {place}") or schedule
     return schedule
 
 
