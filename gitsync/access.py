@@ -78,6 +78,17 @@ def usable_channel_connections(user: Any, channel: NotificationChannel) -> Query
     return Connection.objects.filter(set_now | ~elsewhere)
 
 
+def granted_connections(repository: str) -> Q:
+    """Return the condition on connections that a grant reaches the repository: to itself, or to one of its teams.
+
+    A repository that is deleted takes the grants to it along, so a later one with its name has none of them. See
+    `kiok.connections.usage`.
+    """
+    to_repository: Any = Repository.granted_connections.through.objects.filter(repository__name=repository)
+    to_group: Any = Connection.usable_by_groups.through.objects.filter(group__repositories__name=repository)
+    return Q(pk__in=to_repository.values("connection")) | Q(pk__in=to_group.values("connection"))
+
+
 def may_take_name(user: Any, name: str) -> bool:
     """Return whether the user may give a repository this name, which exposes versions and runs of a deleted one."""
     if sees_all(user) or Repository.objects.visible_to(user).filter(name=name).exists():

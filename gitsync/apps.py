@@ -21,9 +21,10 @@ class GitsyncConfig(AppConfig):
         from gitsync import access, tasks
         from gitsync.models.connection_checks import wrong_values
         from gitsync.queue import safe_pickle
-        from gitsync.repositories import notification_content
+        from gitsync.repositories import dag_warnings, notification_content
         from gitsync.worker import jobs
-        from kiok.connections import value_checks
+        from kiok.connections import usage, value_checks
+        from kiok.metadata import dag_warnings as metadata_warnings
         from kiok.metadata import lexers
         from kiok.metadata.visibility import restrict_to
         from kiok.notifications import outbox
@@ -34,7 +35,9 @@ class GitsyncConfig(AppConfig):
         outbox.enqueue_with(tasks.enqueue_delivery)
         notification_content.register()
         value_checks.register(wrong_values)
+        usage.grant_by(access.granted_connections)
         lexers.find_with(_lexer_of)
+        metadata_warnings.find_with(dag_warnings.of_dag)
         safe_pickle.install()
         tasks.connect()
         jobs.register()

@@ -38,6 +38,7 @@ from gitsync.models import TokenScope
 from kiok.metadata import time_zones
 from kiok.metadata.admin.schedule import next_times
 from kiok.metadata.admin.schedule_kinds import of_kind
+from kiok.metadata.dag_warnings import warnings_of
 from kiok.metadata.graph import GraphTooLarge, bounded
 from kiok.metadata.json_length import JsonLength
 from kiok.metadata.last_run import with_last_run
@@ -117,6 +118,14 @@ class DagPage(Sent):
     total: Total
 
 
+class DagWarningOut(Sent):
+    """A reference of the DAG that may not be resolved, as of now."""
+
+    reference: str = Field(description="The reference, as it is written in the DAG.")
+    tasks: list[str] = Field(description="The ids of the tasks that contain it.")
+    message: str
+
+
 class DagOut(DagSummary):
     """A DAG with its spec and source."""
 
@@ -124,6 +133,9 @@ class DagOut(DagSummary):
     spec_hash: str
     source: str | None = Field(description="The source text of the DAG; null for a jar.")
     image_digest: str
+    warnings: list[DagWarningOut] = Field(
+        description="References to connections that do not exist or that the repository may not use."
+    )
     created_at: datetime
 
 
@@ -236,6 +248,10 @@ def dag(request: ApiRequest, uid: DagUid) -> DagOut:
         spec_hash=row.spec_hash,
         source=row.source,
         image_digest=row.image_digest,
+        warnings=[
+            DagWarningOut(reference=item.subject, tasks=list(item.tasks), message=item.message)
+            for item in warnings_of(row.repository, row.spec)
+        ],
         created_at=row.created_at,
     )
 

@@ -265,6 +265,7 @@ RESPONSES: Mapping[str, Mapping[str, Any]] = {
         "specHash": DIGEST.removeprefix("sha256:"),
         "source": _SOURCE,
         "imageDigest": DIGEST,
+        "warnings": [],
         "createdAt": "2026-01-02T08:00:00Z",
     },
     "Graph": {

@@ -23,6 +23,7 @@ from gitsync.models.visibility import RepositoryQuerySet
 from kiok.cluster.conf import properties
 from kiok.cluster.lease import Lease
 from kiok.connections.connection_field import connection_field
+from kiok.connections.models import Connection
 from kiok.connections.redaction import redact
 from kiok.correlation import MAX_CHARACTERS
 from kiok.labels import MAX_OWNER, owner_flaw
@@ -122,6 +123,13 @@ class Repository(models.Model):
         related_name="repositories",
         help_text="Members of these groups see the repository, its DAGs, errors and runs. So do users who may see all "
         "repositories.",
+    )
+    granted_connections = models.ManyToManyField(
+        Connection,
+        blank=True,
+        related_name="usable_by_repositories",
+        editable=False,
+        help_text="Connections that the repository's DAGs may use in references; see kiok.connections.usage.",
     )
     managed_by = models.CharField(
         max_length=10, choices=ManagedBy.choices, default=ManagedBy.ADMIN, editable=False

@@ -38,6 +38,7 @@ from gitsync.models import Repository, RepositoryState, SyncRun, Trigger
 from gitsync.sync import apply as store
 from gitsync.sync import prepare, status
 from gitsync.sync.backoff import may_sync
+from gitsync.sync.connection_use import warn_about_references
 from gitsync.sync.context import Progress, Requeue, SyncContext, SyncOptions, no_progress
 from gitsync.sync.crash_loop import find_crash_loop
 from gitsync.sync.empty_hold import every_dag, require_acceptance
@@ -101,7 +102,7 @@ PREPARE: tuple[Step, ...] = (
     prepare.plan,
     _check_empty_hold,
 )
-STEPS: tuple[Step, ...] = (*PREPARE, _apply, _finish)
+STEPS: tuple[Step, ...] = (*PREPARE, warn_about_references, _apply, _finish)
 
 
 def sync_repository(

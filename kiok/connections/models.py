@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.models import Group
 from django.core.validators import RegexValidator
 from django.db import connection as database
 from django.db import models, transaction
@@ -123,6 +124,20 @@ class Connection(models.Model):
     type = models.CharField(max_length=20, choices=Type, default=Type.GENERIC)
     description = models.TextField(blank=True, default="")
     sealed = models.JSONField(default=dict, editable=False)
+    # Who may name it in references (`kiok.connections.usage`). The app that owns the repositories adds grants to them.
+    usable_by_all = models.BooleanField(
+        "everyone",
+        default=False,
+        db_default=False,
+        help_text="DAGs of every repository may use the connection, also of repositories that are added later.",
+    )
+    usable_by_groups = models.ManyToManyField(
+        Group,
+        blank=True,
+        related_name="usable_connections",
+        verbose_name="teams",
+        help_text="DAGs of the repositories of these groups may use the connection.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -20,6 +20,7 @@ from kiok.metadata.admin import (
     comparison,
     dag_actions,
     dag_totals,
+    dag_warnings,
     definition,
     display,
     list_cells,
@@ -249,6 +250,9 @@ class DagAdmin(TabbedAdmin):
         if tab == "versions":
             return comparison.of(obj.uid, request.user, request.GET)
         return definition.part(tab, obj.spec, obj.source, obj.source_path)
+
+    def details(self, request: HttpRequest, obj: Dag) -> dict[str, Any]:
+        return {**super().details(request, obj), "warnings": dag_warnings.shown(obj.repository, obj.spec)}
 
     def summary(self, dag: Dag) -> list[tuple[str, str]]:
         shown = [

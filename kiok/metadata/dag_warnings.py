@@ -1,0 +1,38 @@
+"""Warnings about a DAG that is valid but will not run as written. The app that can find them registers itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class DagWarning:
+    """A warning: the text in the DAG that it is about, the ids of the tasks that contain it, and what is wrong."""
+
+    subject: str
+    tasks: tuple[str, ...]
+    message: str
+
+
+# From the name of a DAG's repository and its spec to the warnings about it, as of now.
+Find = Callable[[str, Any], Sequence[DagWarning]]
+
+
+def _none(_repository: str, _spec: Any) -> Sequence[DagWarning]:
+    return ()
+
+
+_find: Find = _none
+
+
+def find_with(find: Find) -> None:
+    """Have `find` return the warnings about a DAG."""
+    global _find
+    _find = find
+
+
+def warnings_of(repository: str, spec: Any) -> Sequence[DagWarning]:
+    """Return the warnings about the DAG with this spec. They are computed now, so they never are out of date."""
+    return _find(repository, spec)
