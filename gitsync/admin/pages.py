@@ -7,6 +7,7 @@ from django.urls import URLResolver, include, path, reverse
 
 from gitsync.admin import accounts, administration, dag_actions
 from gitsync.admin.api_token import ApiTokenAdmin
+from gitsync.admin.connection import ConnectionUseAdmin
 from gitsync.admin.delivery import DeliveryAdmin
 from gitsync.admin.errors import ErrorViews
 from gitsync.admin.notification_channel import NotificationChannelAdmin
@@ -22,6 +23,7 @@ from kiok.metadata.admin import link_commits, link_repositories, link_sources
 
 __all__ = [
     "ApiTokenAdmin",
+    "ConnectionUseAdmin",
     "DeliveryAdmin",
     "NotificationChannelAdmin",
     "RepositoryAdmin",

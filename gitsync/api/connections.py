@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -17,15 +18,16 @@ from gitsync.api.auth import ApiRequest, BearerToken, Caller
 from gitsync.api.pages import SORT, Column, Cursor, Limit, Order, Total, contains
 from gitsync.api.problems import not_found
 from gitsync.api.repository_edit import FIELDS
-from gitsync.api.schemas import ABSENT, Search, Sent, Text
+from gitsync.api.schemas import ABSENT, RepositoryName, Search, Sent, Text, absent
 from gitsync.models import Repository, TokenScope
+from gitsync.repositories.grants import VIEW_REPOSITORY, grants_of, with_grants
+from kiok.connections import usage
 from kiok.connections.models import Connection
 from kiok.notifications.models import NotificationChannel
 
 router = Router(tags=["connections"], by_alias=True)
 
 VIEW = "connections.view_connection"
-VIEW_REPOSITORY = "gitsync.view_repository"
 VIEW_CHANNEL = "notifications.view_notificationchannel"
 SEARCHED = ("id", "description")
 BY_ID = Order(
@@ -51,6 +53,19 @@ class ConnectionUse(Sent):
     field: str = Field(description="The field that names the connection, such as `credentialConnectionId`.")
 
 
+class UsableBy(Sent):
+    """Who may use a connection in references. If all are empty, no DAG may use it."""
+
+    everyone: bool = Field(description="The DAGs of every repository, and DAGs of no repository.")
+    teams: list[str] = Field(
+        description="The DAGs of the repositories of these groups, as far as the caller may view the groups."
+    )
+    repositories: list[str] = Field(
+        description="The DAGs of these repositories, as far as the caller may view them."
+    )
+    hidden: int = Field(description="The number of groups and repositories that the caller may not view.")
+
+
 class ConnectionOut(Sent):
     """A connection. The values of its properties are in no response."""
 
@@ -62,6 +77,7 @@ class ConnectionOut(Sent):
         description="The repositories and channels that use it, as far as the caller may view them."
     )
     used_in_all: int = Field(description="How many use it, including those that the caller may not view.")
+    usable_by: UsableBy
     created_at: datetime
     updated_at: datetime
 
@@ -81,14 +97,22 @@ def connections(
     cursor: Cursor = ABSENT,
     type: Annotated[ConnectionType, Field(description="Only connections of this type.")] = ABSENT,
     search: Annotated[Search, Field(description="Text to find in the id or description.")] = ABSENT,
+    usable_by: Annotated[
+        RepositoryName,
+        Field(description="Only connections that the DAGs of the repository with this name may use."),
+    ] = absent("usableBy"),
     sort: Annotated[str, BY_ID, SORT] = ABSENT,
 ) -> ConnectionPage:
     """List the connections and what uses them, ordered by id or by `sort`. Their values are not readable."""
-    rows = Connection.objects.all()
+    rows = with_grants(Connection.objects.all(), request.auth.user)
     if type:
         rows = rows.filter(type=type)
     if search:
         rows = rows.filter(contains(search, *SEARCHED))
+    if usable_by:
+        visible = Repository.objects.visible_to(request.auth.user).filter(name=usable_by)
+        shown = request.auth.may(VIEW_REPOSITORY) and visible.exists()
+        rows = rows.filter(usage.usable_by(usable_by)) if shown else rows.none()
     page = pages.cut(rows, BY_ID, request, limit, cursor, sort)
     return ConnectionPage(items=_shown(request.auth, page.rows), next=page.next, total=page.total)
 
@@ -106,14 +130,14 @@ def connection(
     ],
 ) -> ConnectionOut:
     """Return one connection and what uses it. Its values are not readable."""
-    rows = _shown(request.auth, Connection.objects.filter(pk=id))
+    rows = _shown(request.auth, with_grants(Connection.objects.filter(pk=id), request.auth.user))
     if not rows:
         raise not_found("connection")
     return rows[0]
 
 
 def _shown(caller: Caller, rows: Iterable[Any]) -> list[ConnectionOut]:
-    """Return the connections with what uses them, with a constant number of queries."""
+    """Return connections of `with_grants` with what uses them, with a constant number of queries."""
     found: list[Any] = list(rows)
     uses = _uses(caller, [row.pk for row in found])
     return [
@@ -124,6 +148,7 @@ def _shown(caller: Caller, rows: Iterable[Any]) -> list[ConnectionOut]:
             properties=row.property_names(),
             used_by=[use for use in uses[row.pk] if use is not None],
             used_in_all=len(uses[row.pk]),
+            usable_by=UsableBy(**asdict(grants_of(row))),
             created_at=row.created_at,
             updated_at=row.updated_at,
         )

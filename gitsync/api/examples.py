@@ -301,6 +301,7 @@ RESPONSES: Mapping[str, Mapping[str, Any]] = {
         "properties": ["token", "user"],
         "usedBy": [{"kind": "repository", "name": "team-dags", "field": "credentialConnectionId"}],
         "usedInAll": 1,
+        "usableBy": {"everyone": False, "teams": ["data"], "repositories": [], "hidden": 0},
         "createdAt": "2026-01-01T00:00:00Z",
         "updatedAt": "2026-01-01T00:00:00Z",
     },

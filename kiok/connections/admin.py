@@ -80,21 +80,27 @@ class ConnectionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic on
         return ", ".join(connection.property_names()) or "none"
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
-        # No lookups through rows that refer to a connection: the user may not see them.
-        is_of_others = lookup.split(LOOKUP_SEP)[0] in {
-            relation.name for relation in self.opts.related_objects
-        }
+        # No lookups through rows that refer to a connection or may use it: the user may not see them.
+        others = (*self.opts.related_objects, *self.opts.many_to_many)
+        is_of_others = lookup.split(LOOKUP_SEP)[0] in {relation.name for relation in others}
         return not is_of_others and super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]  # None is allowed
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Return what is deleted and what prevents it. Name only the objects that the user may see."""
+        """Return what is deleted and what prevents it. Name only the objects that the user may see.
+
+        The grants of a connection are deleted with it. They are left out, since they name teams and repositories.
+        """
         to_delete, counts, lacking, protected = super().get_deleted_objects(objs, request)
-        return to_delete, counts, lacking, self._named(objs, request) if protected else []
+        connections = [item for item in to_delete if isinstance(item, str)]
+        counts = {name: number for name, number in counts.items() if name == self.opts.verbose_name_plural}
+        return connections, counts, lacking, self._named(objs, request) if protected else []
 
     def _named(self, objs: Any, request: HttpRequest) -> list[str]:
         """Return the rows that use these connections; only count those that the user may not see."""
         shown, hidden = [], 0
         for relation in self.opts.related_objects:
+            if relation.many_to_many:
+                continue
             users = relation.related_model._default_manager.filter(
                 **{f"{relation.field.name}__in": list(objs)}
             )
@@ -125,7 +131,8 @@ class ConnectionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic on
         with transaction.atomic():
             if change:
                 # Not the sealed properties: they may have changed since the form was rendered.
-                obj.save(update_fields=["type", "description", "updated_at"])
+                columns = [field.name for field in self.opts.concrete_fields if not field.primary_key]
+                obj.save(update_fields=[*(name for name in columns if name in form.fields), "updated_at"])
             else:
                 obj.save(force_insert=True)
             if changes.set or changes.remove:

@@ -10,6 +10,7 @@ from kiok.connections.models import Connection
 from kiok.notifications.models import NotificationChannel, NotificationDelivery
 from tests.support.api_client import SECRET_PATH, Api, make_channel, make_everything, make_token, make_user
 from tests.support.api_problems import URL
+from tests.support.connection_rows import grant, make_repository
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -50,6 +51,46 @@ def test_hidden_uses_of_a_connection_are_only_counted(transactional_db: None) ->
     assert ([use["name"] for use in shown["usedBy"]], shown["usedInAll"]) == (["mine"], 2)
     lacking = Api(make_token(make_user("olga", "view_connection", groups=["a"]))[0])
     assert lacking.ok("connections/team-git")["usedBy"] == []
+
+
+def test_a_connection_shows_who_may_use_it_as_far_as_the_caller_sees(api: Api) -> None:
+    mine, theirs = (Group.objects.create(name=name) for name in ("a", "b"))
+    rows = [make_repository(name, group) for name, group in (("mine", mine), ("theirs", theirs))]
+    grant("shared", everyone=True)
+    grant("some", mine, theirs, *rows)
+    grant("unused")
+
+    some = {"everyone": False, "teams": ["a", "b"], "repositories": ["mine", "theirs"], "hidden": 0}
+    assert api.ok("connections/some")["usableBy"] == some
+    listed = {item["id"]: item["usableBy"] for item in api.ok("connections")["items"]}
+    nothing = {"everyone": False, "teams": [], "repositories": [], "hidden": 0}
+    assert listed == {"some": some, "unused": nothing, "shared": {**nothing, "everyone": True}}
+
+    vera = Api(make_token(make_user("vera", "view_connection", "view_repository", groups=["a"]))[0])
+    seen = {"everyone": False, "teams": ["a"], "repositories": ["mine"], "hidden": 2}
+    assert vera.ok("connections/some")["usableBy"] == seen
+    lacking = Api(make_token(make_user("olga", "view_connection", groups=["a"]))[0])
+    assert lacking.ok("connections/some")["usableBy"] == {**seen, "repositories": [], "hidden": 3}
+
+
+def test_connections_are_filtered_by_the_repository_that_may_use_them(api: Api) -> None:
+    group = Group.objects.create(name="a")
+    row, other = make_repository("one", group), make_repository("two", Group.objects.create(name="b"))
+    grant("shared", everyone=True)
+    grant("team", group)
+    grant("own", row)
+    grant("theirs", other)
+    grant("unused")
+
+    def usable(by: Api, name: str) -> list[str]:
+        return [item["id"] for item in by.ok("connections", usableBy=name)["items"]]
+
+    assert usable(api, "one") == ["own", "shared", "team"]
+    assert usable(api, "two") == ["shared", "theirs"]
+    assert usable(api, "none") == []
+    vera = Api(make_token(make_user("vera", "view_connection", "view_repository", groups=["a"]))[0])
+    assert usable(vera, "one") == ["own", "shared", "team"]
+    assert usable(vera, "two") == []
 
 
 def test_a_channel_shows_where_it_sends_and_no_secret(api: Api) -> None:
