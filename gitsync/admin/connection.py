@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -32,11 +33,10 @@ class ConnectionUseAdmin(ConnectionAdmin):
 
     form = ConnectionUseForm
     list_display = ("id", "type", "description", "stored_properties", "usable_by", "updated_at")
-    fields = None
     fieldsets = (
-        (None, {"fields": ("id", "type", "description", "stored_properties", "changes")}),
+        ConnectionAdmin.fieldsets[0],
         ("Who may use it", {"description": USE, "fields": ("usable_by_all", "teams", "repositories")}),
-        ("Times", {"fields": ("created_at", "updated_at")}),
+        *ConnectionAdmin.fieldsets[1:],
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -75,24 +75,22 @@ class ConnectionUseAdmin(ConnectionAdmin):
         grants = grants_of(connection)
         if grants.everyone:
             return "everyone"
-        names = [f"team {name}" for name in grants.teams] + list(grants.repositories)
-        return display.shortened(_and_hidden(names, grants.hidden), SHOWN_NAMES)
+        names = [*(f"team {name}" for name in grants.teams), *grants.repositories]
+        hidden = grants.hidden_teams + grants.hidden_repositories
+        return display.shortened(_and_hidden(names, hidden), SHOWN_NAMES)
 
     @admin.display(description="Teams")
     def teams(self, connection: Connection) -> str:
         """Return the names for a page without a form."""
-        return _and_hidden(grants_of(connection).teams, _hidden_teams(connection))
+        grants = grants_of(connection)
+        return _and_hidden(grants.teams, grants.hidden_teams)
 
     @admin.display(description="Repositories")
     def repositories(self, connection: Connection) -> str:
         """Return the names for a page without a form."""
         grants = grants_of(connection)
-        return _and_hidden(grants.repositories, grants.hidden - _hidden_teams(connection))
+        return _and_hidden(grants.repositories, grants.hidden_repositories)
 
 
-def _hidden_teams(connection: Any) -> int:
-    return int(connection.n_teams) - len(connection.visible_teams)
-
-
-def _and_hidden(names: Any, hidden: int) -> str:
+def _and_hidden(names: Sequence[str], hidden: int) -> str:
     return ", ".join([*names, *([f"{hidden} that you may not see"] if hidden else [])]) or "none"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -20,7 +19,7 @@ from gitsync.api.problems import not_found
 from gitsync.api.repository_edit import FIELDS
 from gitsync.api.schemas import ABSENT, RepositoryName, Search, Sent, Text, absent
 from gitsync.models import Repository, TokenScope
-from gitsync.repositories.grants import VIEW_REPOSITORY, grants_of, with_grants
+from gitsync.repositories.grants import VIEW_REPOSITORY, Grants, grants_of, with_grants
 from kiok.connections import usage
 from kiok.connections.models import Connection
 from kiok.notifications.models import NotificationChannel
@@ -54,7 +53,7 @@ class ConnectionUse(Sent):
 
 
 class UsableBy(Sent):
-    """Who may use a connection in references. If all are empty, no DAG may use it."""
+    """Grants of a connection: the DAGs that may use it in references. If all are empty, no DAG may."""
 
     everyone: bool = Field(description="The DAGs of every repository, and DAGs of no repository.")
     teams: list[str] = Field(
@@ -148,12 +147,21 @@ def _shown(caller: Caller, rows: Iterable[Any]) -> list[ConnectionOut]:
             properties=row.property_names(),
             used_by=[use for use in uses[row.pk] if use is not None],
             used_in_all=len(uses[row.pk]),
-            usable_by=UsableBy(**asdict(grants_of(row))),
+            usable_by=_usable_by(grants_of(row)),
             created_at=row.created_at,
             updated_at=row.updated_at,
         )
         for row in found
     ]
+
+
+def _usable_by(grants: Grants) -> UsableBy:
+    return UsableBy(
+        everyone=grants.everyone,
+        teams=list(grants.teams),
+        repositories=list(grants.repositories),
+        hidden=grants.hidden_teams + grants.hidden_repositories,
+    )
 
 
 def _uses(caller: Caller, keys: list[str]) -> dict[str, list[ConnectionUse | None]]:

@@ -1,11 +1,12 @@
-"""Who may use connections in references, as far as a user may see it."""
+"""Grants of connections, as far as a user may see them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, IntegerField, OuterRef, Prefetch, QuerySet, Subquery
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from gitsync.access import assignable_groups
@@ -17,12 +18,13 @@ VIEW_REPOSITORY = "gitsync.view_repository"
 
 @dataclass(frozen=True, slots=True)
 class Grants:
-    """Who may use a connection: the names that the user may see, and how many teams and repositories are hidden."""
+    """Grants of one connection: the names that the user may see, and the number of hidden teams and repositories."""
 
     everyone: bool
     teams: tuple[str, ...]
     repositories: tuple[str, ...]
-    hidden: int
+    hidden_teams: int
+    hidden_repositories: int
 
 
 def visible_repositories(user: Any) -> QuerySet[Repository]:
@@ -37,22 +39,29 @@ def visible_teams(user: Any) -> QuerySet[Any]:
 
 
 def with_grants(rows: QuerySet[Any], user: Any) -> QuerySet[Any]:
-    """Add what `grants_of` reads, with a constant number of queries."""
-    return rows.prefetch_related(
-        Prefetch("usable_by_groups", visible_teams(user), to_attr="visible_teams"),
-        Prefetch("usable_by_repositories", visible_repositories(user), to_attr="visible_repositories"),
-    ).annotate(
+    """Add what `grants_of` reads, without a further query."""
+    teams = visible_teams(user).filter(usable_connections=OuterRef("pk"))
+    repositories = visible_repositories(user).filter(granted_connections=OuterRef("pk"))
+    granted: QuerySet[Any] = rows.annotate(
+        visible_teams=ArraySubquery(teams.values("name")),
+        visible_repositories=ArraySubquery(repositories.values("name")),
         n_teams=_number_of(Connection.usable_by_groups.through),
         n_repositories=_number_of(Repository.granted_connections.through),
     )
+    return granted
 
 
 def grants_of(connection: Any) -> Grants:
     """Return who may use a connection of `with_grants`."""
-    teams = tuple(group.name for group in connection.visible_teams)
-    repositories = tuple(row.name for row in connection.visible_repositories)
-    hidden = connection.n_teams + connection.n_repositories - len(teams) - len(repositories)
-    return Grants(connection.usable_by_all, teams, repositories, hidden)
+    # A user who sees none has no array.
+    teams, repositories = tuple(connection.visible_teams or ()), tuple(connection.visible_repositories or ())
+    return Grants(
+        connection.usable_by_all,
+        teams,
+        repositories,
+        hidden_teams=connection.n_teams - len(teams),
+        hidden_repositories=connection.n_repositories - len(repositories),
+    )
 
 
 def _number_of(grants: Any) -> Coalesce:

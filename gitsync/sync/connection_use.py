@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gitsync.repositories.dag_warnings import as_lines
+from gitsync.repositories.dag_warnings import of_dags
 from gitsync.sync.context import SyncContext
 from kiok.connections.usage import FORMS_BEGIN
 
@@ -22,7 +22,11 @@ def warn_about_references(context: SyncContext) -> None:
         for item in changed
         if any(beginning in item.spec_json for beginning in FORMS_BEGIN)
     }
-    lines = as_lines(context.repository.name, specs) if specs else []
+    lines = [
+        f"{uid}: {item.subject} in {item.named_tasks()}: {item.message}"
+        for uid, found in of_dags(context.repository.name, specs).items()
+        for item in found
+    ]
     for line in lines[:NOTED_WARNINGS]:
         context.note(f"warning: {line}")
     if len(lines) > NOTED_WARNINGS:

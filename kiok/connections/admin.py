@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
@@ -39,7 +39,7 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only
 
     class Meta:
         model = Connection
-        fields = ("id", "type", "description")
+        fields: tuple[str, ...] = ("id", "type", "description")
 
     def clean_changes(self) -> property_text.PropertyChanges:
         try:
@@ -69,11 +69,14 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only
 @admin.register(Connection)
 class ConnectionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic only in the stubs
     form = ConnectionForm
-    list_display = ("id", "type", "description", "stored_properties", "updated_at")
+    list_display: tuple[str, ...] = ("id", "type", "description", "stored_properties", "updated_at")
     list_filter = ("type",)
     search_fields = ("id", "description")
     readonly_fields = ("stored_properties", "created_at", "updated_at")
-    fields = ("id", "type", "description", "stored_properties", "changes", "created_at", "updated_at")
+    fieldsets: ClassVar[Any] = (
+        (None, {"fields": ("id", "type", "description", "stored_properties", "changes")}),
+        ("Times", {"fields": ("created_at", "updated_at")}),
+    )
 
     @admin.display(description="Stored properties")
     def stored_properties(self, connection: Connection) -> str:
@@ -81,7 +84,7 @@ class ConnectionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic on
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
         # No lookups through rows that refer to a connection or may use it: the user may not see them.
-        others = (*self.opts.related_objects, *self.opts.many_to_many)
+        others: tuple[Any, ...] = (*self.opts.related_objects, *self.opts.many_to_many)
         is_of_others = lookup.split(LOOKUP_SEP)[0] in {relation.name for relation in others}
         return not is_of_others and super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]  # None is allowed
 

@@ -1,4 +1,4 @@
-"""Which connections the DAGs of a repository may use in references.
+"""Decision which connections the DAGs of a repository may use in references.
 
 A connection is usable by everyone, by teams, by repositories, or (the default) by no repository. A connection that a
 repository may not use does not exist for it: the answers for both are equal, so a DAG cannot find out which connections

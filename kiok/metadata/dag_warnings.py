@@ -15,6 +15,12 @@ class DagWarning:
     tasks: tuple[str, ...]
     message: str
 
+    def named_tasks(self, limit: int = 3) -> str:
+        """Return `tasks load, store and 5 more`."""
+        more = len(self.tasks) - limit
+        names = ", ".join(self.tasks[:limit]) + (f" and {more} more" if more > 0 else "")
+        return f"task{'s' if len(self.tasks) != 1 else ''} {names}"
+
 
 # From the name of a DAG's repository and its spec to the warnings about it, as of now.
 Find = Callable[[str, Any], Sequence[DagWarning]]

@@ -23,6 +23,6 @@ def shown(repository: str, spec: Any) -> dict[str, Any]:
 def _row(item: DagWarning) -> dict[str, str]:
     return {
         "subject": reveal_hidden(item.subject[:SHOWN_CHARACTERS]),
-        "tasks": display.shortened(", ".join(item.tasks[:SHOWN]), 100),
+        "tasks": display.shortened(item.named_tasks(), 200),
         "message": item.message,
     }

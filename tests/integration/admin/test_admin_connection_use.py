@@ -1,4 +1,4 @@
-"""Who may use a connection, on the connection's pages: who may grant, what is shown, and what the audit log says."""
+"""Grants of a connection on its pages: who may give them, what is shown, and what the audit log says."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def test_grants_to_hidden_teams_are_counted_and_not_named(
     assert "blue" not in shown + page
 
 
-def test_grants_to_hidden_teams_survive_an_edit_by_a_user_who_does_not_see_them(
+def test_grants_to_hidden_teams_survive_an_edit(
     red: Group, blue: Group, r: Repository, b: Repository
 ) -> None:
     grant("vault", red, blue, b, everyone=True)

@@ -1,4 +1,4 @@
-"""Who may use a connection in references: the decision, and what changes it."""
+"""Decision whether a repository may use a connection in references, and what changes it."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def test_a_reference_to_another_teams_connection_is_a_warning(
     assert (dag.stale_since, Repository.objects.get().reason) == (None, "")
     shown = html.unescape(admin_client.get(PAGE).content.decode())
     for reference in ("${conn.vault.password}", "${conn.missing.password}"):
-        assert f"<code>{reference}</code> (a): {NOT_USABLE}" in shown
+        assert f"<code>{reference}</code> in task a: {NOT_USABLE}" in shown
 
 
 def test_a_grant_ends_the_warning_without_a_push(
