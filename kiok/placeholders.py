@@ -108,7 +108,7 @@ _REST = re.compile(r"([^{}\n]*)\}")
 _UNCLOSED = re.compile(r"[^{}\s\"'`;,)]*")
 # The words that name a namespace, or are taken for a misspelled one in SQL and config values.
 _MISSPELLED = {
-    **dict.fromkeys(("con", "conns", "conn", "connection", "connections"), "conn"),
+    **dict.fromkeys(("con", "conns", "conn"), "conn"),
     **dict.fromkeys(("secrets", "secret", "secert", "secrect"), "secret"),
     **dict.fromkeys(("arg", "args", "argument", "arguments", "param", "params"), "args"),
 }

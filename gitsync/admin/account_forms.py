@@ -23,7 +23,8 @@ ROLES_HELP = (
 )
 TEAMS_HELP = "What the user sees: the repositories of these teams, with their DAGs, runs, errors and syncs."
 STILL_OWNS = (
-    "A role owns no repositories or notification channels, but the group has some: {}. Remove them first."
+    "A role owns no repositories or notification channels and has no grants of connections, but the group has some: {}. "
+    "Remove them first."
 )
 
 
@@ -120,6 +121,7 @@ class GroupForm(forms.ModelForm):  # type: ignore[type-arg]
         owned = [str(row) for row in self.cleaned_data.get("owned_repositories", ())]
         if self.instance.pk:
             owned += [str(row) for row in NotificationChannel.objects.filter(groups=self.instance)]
+            owned += [str(row) for row in self.instance.usable_connections.all()]
         if owned:
             self.add_error("kind", STILL_OWNS.format(", ".join(owned[:5])))
 

@@ -6,7 +6,7 @@ The page that shows it requires an admin login, the document a login or a token.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, get_type_hints
 
@@ -37,6 +37,19 @@ Everything that the admin offers, for programs. Create a token in the admin unde
 * Unknown parameters and keys are refused, not ignored.
 """
 
+# Of required parameters, by name; those of an operation are more specific.
+_PARAMETER_EXAMPLES: Mapping[str, Any] = {
+    "name": "team-dags",
+    "uid": examples.UID,
+    "path": "dags/hourly.yaml",
+    "version": 3,
+    "/syncs/{id}": 4711,
+    "/runs/{id}": 815,
+    "/sync-requests/{id}": examples.TOKEN,
+    "/dry-runs/{id}": examples.TOKEN,
+    "/connections/{id}": "team-git",
+    "/notification-channels/{id}": 3,
+}
 _PROBLEMS = {
     400: "The request cannot be read: the body is not JSON, or the request exceeds a limit.",
     401: "The token is missing, unknown, deleted or expired, or its user is disabled.",
@@ -145,8 +158,8 @@ def _add_examples(described: dict[str, Any], path: str, schemas: dict[str, Any])
         content["example"] = examples.REQUESTS[_schema_name(content["schema"])]
     for parameter in described["parameters"]:
         if parameter["required"] and "examples" not in parameter:
-            of_path = examples.PARAMETERS.get(path.partition("/v1")[2])
-            parameter["example"] = of_path or examples.PARAMETERS[parameter["name"]]
+            of_path = _PARAMETER_EXAMPLES.get(path.partition("/v1")[2])
+            parameter["example"] = of_path or _PARAMETER_EXAMPLES[parameter["name"]]
     for status, answer in described["responses"].items():
         if int(status) < 400:
             content = answer["content"]["application/json"]

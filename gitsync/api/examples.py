@@ -59,11 +59,11 @@ _SPEC = {
     "catchup": False,
     "defaultTimeoutMs": None,
     "timezone": "Europe/Berlin",
-    "params": {"region": {"type": "string", "default": "eu", "choices": ["eu", "us"]}},
     "retries": 2,
+    "params": {"day": {"type": "date"}},
     "tasks": [_TASK, {**_TASK, "id": "report", "script": "report.sh", "requires": ["load"]}],
 }
-_SOURCE = 'from kiok import dag\n\nwith dag("nightly", schedule="0 6 * * *"):\n    ...\n'
+_SOURCE = 'from kiok import Dag\n\ndag = Dag("nightly", schedule="0 6 * * *")\n...\n'
 _DAG = {
     "uid": UID,
     "dagId": "nightly",
@@ -338,17 +338,4 @@ RESPONSES: Mapping[str, Mapping[str, Any]] = {
         "attemptedAt": "2026-01-31T08:00:05Z",
     },
     "GroupOut": {"name": "team", "members": 4, "repositories": ["team-dags"]},
-}
-# Of required parameters, by name; those of an operation are more specific.
-PARAMETERS: Mapping[str, Any] = {
-    "name": "team-dags",
-    "uid": UID,
-    "path": "dags/hourly.yaml",
-    "version": 3,
-    "/syncs/{id}": 4711,
-    "/runs/{id}": 815,
-    "/sync-requests/{id}": TOKEN,
-    "/dry-runs/{id}": TOKEN,
-    "/connections/{id}": "team-git",
-    "/notification-channels/{id}": 3,
 }

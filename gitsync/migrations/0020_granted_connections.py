@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("connections", "0003_usable_by"),
-        ("gitsync", "0017_roles"),
+        ("gitsync", "0019_state_labels"),
     ]
 
     operations = [

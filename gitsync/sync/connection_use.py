@@ -23,9 +23,7 @@ def warn_about_references(context: SyncContext) -> None:
         if any(beginning in item.spec_json for beginning in FORMS_BEGIN)
     }
     lines = [
-        f"{uid}: {item.subject} in {item.named_tasks()}: {item.message}"
-        for uid, found in of_dags(context.repository.name, specs).items()
-        for item in found
+        item.line(uid) for uid, found in of_dags(context.repository.name, specs).items() for item in found
     ]
     for line in lines[:NOTED_WARNINGS]:
         context.note(f"warning: {line}")

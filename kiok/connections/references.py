@@ -8,7 +8,7 @@ type. Any other `${...}` belongs to the script and stays unchanged. Inserted val
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from kiok.connections.errors import MalformedReference, UnknownReference
@@ -16,6 +16,7 @@ from kiok.connections.models import Connection
 from kiok.placeholders import Part, ReferencePart, TextKind, parse
 
 SECRET_PROPERTY = "value"  # noqa: S105 - a name, not a secret
+_MAX_ID = Connection._meta.pk.max_length or 0  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +28,16 @@ class Reference:
     property: str
     secret: bool
 
-    def readings(self) -> list[tuple[str, str]]:
-        """Return each (connection, property) that may be meant, the longest id first."""
+    def readings(self) -> Iterator[tuple[str, str]]:
+        """Yield each (connection, property) that may be meant, the longest id first."""
         if self.secret:
-            return [(self.connection, self.property)]
-        names = f"{self.connection}.{self.property}".split(".")
-        return [(".".join(names[:end]), ".".join(names[end:])) for end in range(len(names) - 1, 0, -1)]
+            yield self.connection, self.property
+            return
+        whole = f"{self.connection}.{self.property}"
+        end = len(whole)
+        while (end := whole.rfind(".", 0, end)) > 0:
+            if end <= _MAX_ID and end + 1 < len(whole):
+                yield whole[:end], whole[end + 1 :]
 
 
 def find(text: str) -> list[Reference]:

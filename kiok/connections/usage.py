@@ -24,7 +24,6 @@ from kiok.connections.references import Reference
 NOT_USABLE = "the connection does not exist or may not be used by this repository"
 FORMS_BEGIN = ("${conn.", "${secret.")  # a text without both contains no reference
 MAX_CHECKED = 100_000  # references that one call of `unusable_in` checks; bounds its memory
-_MAX_ID = Connection._meta.pk.max_length or 0
 
 # From a repository's name to the condition on connections that a grant to it, or to one of its teams, reaches it.
 Granted = Callable[[str], Q]
@@ -67,7 +66,7 @@ def decide(repository: str, wanted: Iterable[Reference]) -> dict[str, Decision]:
     `${conn.lake.s3.key}` is the property `key` of `lake.s3`, otherwise `s3.key` of `lake`.
     """
     by_text = {reference.text: reference for reference in wanted}
-    ids = {id for reference in by_text.values() for id, _ in _readings(reference)}
+    ids = {id for reference in by_text.values() for id, _ in reference.readings()}
     usable: set[str] = set()
     if ids:
         rows = Connection.objects.filter(usable_by(repository), pk__in=ids).order_by()
@@ -97,22 +96,10 @@ def unusable_in(repository: str, specs: Mapping[str, Any]) -> dict[str, dict[str
 
 
 def _decision(reference: Reference, usable: Collection[str]) -> Decision:
-    for connection, key in _readings(reference):
+    for connection, key in reference.readings():
         if connection in usable:
             return Decision(connection, key)
     return Decision(reason=NOT_USABLE)
-
-
-def _readings(reference: Reference) -> Iterator[tuple[str, str]]:
-    """Yield every (connection, key) that a reference can mean, the longest id first."""
-    if reference.secret:
-        yield reference.connection, reference.property
-        return
-    whole = f"{reference.connection}.{reference.property}"
-    end = len(whole)
-    while (end := whole.rfind(".", 0, end)) > 0:
-        if end <= _MAX_ID and end + 1 < len(whole):
-            yield whole[:end], whole[end + 1 :]
 
 
 def _used_in(spec: Any) -> Iterator[tuple[str, Reference]]:

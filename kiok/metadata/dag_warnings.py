@@ -15,6 +15,10 @@ class DagWarning:
     tasks: tuple[str, ...]
     message: str
 
+    def line(self, uid: str) -> str:
+        """Return the warning as one line for logs and terminals. `uid` is that of the DAG."""
+        return f"{uid}: {self.subject} in {self.named_tasks()}: {self.message}"
+
     def named_tasks(self, limit: int = 3) -> str:
         """Return `tasks load, store and 5 more`."""
         more = len(self.tasks) - limit

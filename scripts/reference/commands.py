@@ -18,6 +18,7 @@ WIDTH = 100
 # The page that describes what a command is for.
 PAGES = {
     "backup": "[Backup and restore](../operate/backup.md)",
+    "connection_warnings": "[Connections](../operate/connections.md#who-may-use-it)",
     "doctor": "[Doctor](../operate/troubleshooting/doctor.md)",
     "gitsync": "[below](#output-of-gitsync)",
     "migrate": "[Upgrade](../operate/upgrade.md)",

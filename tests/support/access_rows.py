@@ -66,10 +66,15 @@ def make_rows(word: str, connection: str, first_key: int) -> Rows:
         pause_reason=f"{word} is to rest",
     )
     row.groups.add(group)
+    row.granted_connections.add(vault)
+    vault.usable_by_groups.add(group)
     person = User.objects.create_user(f"{word}-person", is_staff=True)
     uid = f"{word}/{word}.yaml"
     dag_fields: dict[str, Any] = {"dag_id": word, "name": word, "description": word, "origin": "git"}
-    spec = {"id": word, "tasks": [{"id": word, "type": "shell", "script": word, "requires": []}]}
+    spec = {
+        "id": word,
+        "tasks": [{"id": word, "type": "shell", "script": f"{word} ${{secret.{word}}}", "requires": []}],
+    }
     dag = Dag.objects.create(
         **dag_fields,
         uid=uid,

@@ -84,7 +84,7 @@ def test_quotes_of_a_pattern_may_be_escaped_as_in_json_and_shell_strings() -> No
         "${HOME} ${x:-y} ${x:-${y}} ${#x} ${args[@]} ${args} ${#args[@]} ${!args} $args $$ $(conn.x)",
         "#{ds} #{ts} #{ds_nodash - 1d} #{pane_id} #{name.upcase} #{File.join(a, b)} #{} # {} #{now} #{x",
         "$${conn.foo} $${args.x} $${secret.}",
-        "${{ secrets.TOKEN }} ${spark.home} ${conf.a.b} ${project.version} ${hiveconf:x} {args.day}",
+        "${{ secrets.TOKEN }} ${spark.home} ${conf.a.b} ${project.version} ${connection.a.b} ${hiveconf:x} {args.day}",
         "${arg.other} ${params.other} ${con.x} ${secrets.a b}",
     ],
 )
@@ -96,7 +96,7 @@ def test_text_of_other_languages_stays_literal(kind: TextKind, text: str) -> Non
     "text",
     [
         "${args.day} ${args.} ${args.x.y} ${args[0]} ${args.map(x => `${x}`)}",
-        "${con.a.b} ${secrets.db} ${connection.a.b} ${arg.day}",
+        "${con.a.b} ${secrets.db} ${arg.day}",
         '#{foo()} #{inspect(x)} #{format("%d", n)} #{now()}',
     ],
 )
@@ -156,7 +156,7 @@ def test_a_broken_date_is_an_error_in_every_kind_of_text(kind: TextKind, text: s
         ("#{now()}", "there is no function 'now'"),
         ("${con.x.y}", "'con' is unknown; did you mean ${conn.x.y}?"),
         ("${Conn.x.y}", "did you mean ${conn.x.y}?"),
-        ("${connections.x.y}", "did you mean ${conn.x.y}?"),
+        ("${conns.x.y}", "did you mean ${conn.x.y}?"),
         ("${secrets.db}", "'secrets' is unknown; did you mean ${secret.db}?"),
         ("${arg.day}", "did you mean ${args.day}?"),
         ("${params.day}", "did you mean ${args.day}?"),

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("auth", "0012_alter_user_first_name_max_length"),
-        ("connections", "0001_initial"),
+        ("connections", "0002_connection_types"),
     ]
 
     operations = [

@@ -172,6 +172,9 @@ def test_a_group_that_owns_anything_does_not_become_a_role(ours: Rows) -> None:
     )
     assert "aardvark channel" in errors_of(admin.post(page, sent))
     NotificationChannel.objects.all().delete()
+    (granted,) = ours.group.usable_connections.all()
+    assert granted.pk in errors_of(admin.post(page, sent))
+    granted.usable_by_groups.clear()
     assert admin.post(page, sent).status_code == 302
     assert Role.objects.filter(group=ours.group).exists()
     assert not ours.group.repositories.exists()

@@ -15,8 +15,8 @@ from kiok.server.keys import SECRETS
 
 ROOT = Path(__file__).resolve().parents[3]
 COMMANDS = (
-    *("backup", "doctor", "gitsync", "migrate", "properties", "qcluster", "restore", "rotate_key"),
-    *("rotate_master_key", "run", "sandbox_check", "createsuperuser"),
+    *("backup", "connection_warnings", "doctor", "gitsync", "migrate", "properties", "qcluster", "restore"),
+    *("rotate_key", "rotate_master_key", "run", "sandbox_check", "createsuperuser"),
 )
 # `manage.py` in a fork of a process that has loaded the service, which takes most of the time of such a command.
 FORKS = """
