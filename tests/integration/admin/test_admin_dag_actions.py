@@ -74,8 +74,8 @@ def test_each_repository_of_the_selected_dags_is_synced_once(browser: Client) ->
         ("Changed “b” — Requested a sync.", "ada"),
     ]
     shown = words(answer.content.decode())
-    assert "a queued" in shown
-    assert "b queued" in shown
+    assert "a Queued" in shown
+    assert "b Queued" in shown
 
 
 def test_a_full_sync_is_requested_by_its_own_action(browser: Client) -> None:
