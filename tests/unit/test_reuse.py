@@ -87,7 +87,7 @@ def known(**others: Any) -> CachedResult:
     result = FileResult(SOURCE, FileStatus.COMPILED, image="sha256:1", traced_accesses=QUESTIONS)
     key = conditions().with_cache_key(result).key
     assert key
-    return replace(CachedResult(key, QUESTIONS, "sha256:1", FileStatus.COMPILED), **others)
+    return CachedResult(key, QUESTIONS, "sha256:1", FileStatus.COMPILED)._replace(**others)
 
 
 def test_result_holds_while_its_inputs_are_unchanged() -> None:
