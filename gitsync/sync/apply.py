@@ -6,7 +6,6 @@ Readers see the old commit or the new one, never a mix. The number of statements
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
@@ -35,11 +34,10 @@ T = TypeVar("T")
 
 
 def recorded_dags(repository: str) -> list[Recorded]:
-    """Return the stored DAGs of a repository, without their source texts, which are long."""
-    rows = Dag.objects.filter(origin=Origin.GIT, repository=repository).values_list(
-        "uid", "dag_id", "source_path", "spec_hash", "version", "stale_reason", "image_digest"
-    )
-    return [Recorded(*row[:6], image=row[6]) for row in rows]
+    """Return the stored DAGs of a repository, in any order, without their source texts, which are long."""
+    rows = Dag.objects.filter(origin=Origin.GIT, repository=repository).order_by()
+    columns = ("uid", "dag_id", "source_path", "spec_hash", "version", "stale_reason", "image_digest")
+    return [Recorded(*row) for row in rows.values_list(*columns)]
 
 
 def with_texts(recorded: Sequence[Recorded], compiled: Collection[str]) -> list[Recorded]:
@@ -47,7 +45,7 @@ def with_texts(recorded: Sequence[Recorded], compiled: Collection[str]) -> list[
     texts: dict[str, str | None] = {}
     for chunk in _chunks(item.uid for item in recorded if item.source_path in compiled):
         texts.update(Dag.objects.filter(uid__in=chunk).values_list("uid", "source"))
-    return [replace(item, text=texts.get(item.uid)) if item.uid in texts else item for item in recorded]
+    return [item._replace(text=texts[item.uid]) if item.uid in texts else item for item in recorded]
 
 
 def taken_uids(repository: str, uids: Iterable[str]) -> dict[str, str]:
@@ -241,13 +239,13 @@ def _record_files(
 ) -> None:
     """Update the repository's file rows. Rows whose outcome did not change are not rewritten."""
     files = SourceFile.objects.filter(repository=repository)
-    gone = dict(files.values_list("path", "pk"))
+    gone = dict(files.order_by().values_list("path", "pk"))
     for file in plan.files:
         if file.reused:
             gone.pop(file.source.path, None)
     retried = {file.source.path: file for file in plan.compiled_files if file.retry}
     for chunk in _chunks(_file_rows(repository, plan, ignored, commit, now)):
-        before = {row.path: row for row in files.filter(path__in=[row.path for row in chunk])}
+        before = {row.path: row for row in files.filter(path__in=[row.path for row in chunk]).order_by()}
         created, changed, seen_again = [], [], []
         for row in chunk:
             gone.pop(row.path, None)

@@ -6,7 +6,6 @@ From the cached result of a file, its last compile, the compilers decide whether
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
@@ -221,34 +220,37 @@ def _cached_results(
     with `retry_now` every retry is.
     """
     now = database_now()
-    served, stale = Counter[str](), Counter[str]()
-    specs: dict[str, list[tuple[str, str]]] = {}
+    served: dict[str, list[tuple[str, str]]] = {}
+    stale: dict[str, list[tuple[str, str]]] = {}
     for item in recorded:
-        specs.setdefault(item.source_path, []).append((item.dag_id, item.spec_hash))
-        (served if item.stale_reason is None else stale)[item.source_path] += 1
+        where = served if item.stale_reason is None else stale
+        where.setdefault(item.source_path, []).append((item.dag_id, item.spec_hash))
     rows = (
         SourceFile.objects.filter(repository=repository)
         .exclude(compile_key="")
         # As text: nearly all rows have no diagnostics, and decoding JSON takes longer than reading the row.
         .annotate(problems=Cast("diagnostics", TextField()))
+        .order_by()  # the model's own order joins the repository and sorts
         .values_list(
             "path", "state", "dags", "problems", "image_digest", "compile_key", "traced_accesses", "retry_at"
         )
     )
+    status_of = {str(status): status for status in FileStatus}
     known = {}
     for path, state, dags, problems, image, key, traced_accesses, retry_at in rows:
         if retry_at is not None and (retry_now or retry_at <= now):
             continue
-        if served[path] != dags or (stale[path] and state != FileState.FAILED):
+        serving, left = served.get(path, ()), stale.get(path, ())
+        if len(serving) != dags or (left and state != FileState.FAILED):
             continue
         known[path] = CachedResult(
-            key=key,
-            traced_accesses=tuple(traced_accesses.split("\n")) if traced_accesses else (),
-            image=image,
-            status=FileStatus(state),
-            diagnostics=() if problems == "[]" else tuple(map(Diagnostic.from_json, json.loads(problems))),
-            retry=retry_at is not None,
-            dags=tuple(specs.get(path, ())),
+            key,
+            tuple(traced_accesses.split("\n")) if traced_accesses else (),
+            image,
+            status_of[state],
+            () if problems == "[]" else tuple(map(Diagnostic.from_json, json.loads(problems))),
+            retry_at is not None,
+            (*serving, *left),
         )
     return known
 

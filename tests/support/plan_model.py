@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
@@ -96,7 +96,7 @@ class Store:
                 image=found.file.image or "",
             )
         for stale in plan.stale:
-            dags[stale.uid] = replace(dags[stale.uid], stale_reason=stale.reason)
+            dags[stale.uid] = dags[stale.uid]._replace(stale_reason=stale.reason)
         for uid in plan.pruned:
             del dags[uid]
         return Store(tuple(dags.values()))

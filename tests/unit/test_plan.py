@@ -99,7 +99,7 @@ def test_a_file_that_proves_to_hold_no_dag_any_more_gives_up_its_dags() -> None:
 @pytest.mark.parametrize("change", ["text", "image", "stale_reason"])
 def test_a_dag_whose_spec_is_the_same_is_refreshed_without_a_new_version(change: str) -> None:
     changed: dict[str, Any] = {change: "another"}
-    before = replace(recorded("c.py", "x"), **changed)
+    before = recorded("c.py", "x")._replace(**changed)
     plan = make_plan("repo", [file("c.py", [spec("x", 0)])], [before])
     assert [(found.uid, item) for found, item in plan.refreshed] == [("repo/c.py::x", before)]
     assert plan.changes["updated"] == []
