@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from compilers.formats import format_of
+from compilers.formats import by_suffix, format_of
 from compilers.ignore_rules import IGNORE_FILE, IgnoreRules
 from compilers.links import Links
 from compilers.sandbox.source_tar import unfit_name
-from compilers.source import DiscoveredFile, Ignored, Tree, TreeEntry
+from compilers.source import DiscoveredFile, Ignored, Tree, TreeEntry, suffix_of
 
 MAX_SHOWN_PATH = 1024  # characters; the size of the store's column
 KEPT_END = 200  # characters kept of a long path's end, which holds the file's name and ending
@@ -45,16 +45,19 @@ def discover(tree: Tree, subpath: str = "", served: Collection[str] = ()) -> Dis
     sources: list[DiscoveredFile] = []
     refused: list[tuple[DiscoveredFile, str]] = []
     ignored: list[Ignored] = []
+    formats = by_suffix()
     for entry in tree.entries:
-        found = format_of(entry.path)
-        if found is None or not entry.is_file or not is_under(entry.path, subpath):
+        path = entry.path
+        found = formats.get(suffix_of(path))
+        if found is None or not entry.is_file or not is_under(path, subpath):
             continue
-        if rules.ignore(entry.path):
-            ignored.append(Ignored(entry.path, IGNORE_FILE))
-        elif found.language and (why := unfit_name(entry.path)):
-            refused.append((DiscoveredFile(entry.path, found.name, entry.blob, entry.size), why))
+        source = DiscoveredFile(path, found.name, entry.blob, entry.size)
+        if rules.ignore(path):
+            ignored.append(Ignored(path, IGNORE_FILE))
+        elif found.language and (why := unfit_name(path)):
+            refused.append((source, why))
         else:
-            sources.append(DiscoveredFile(entry.path, found.name, entry.blob, entry.size))
+            sources.append(source)
     refused += _behind_links(links, subpath, served, rules)
     refused += _oversized(tree, subpath, rules)
     failed = {source.path for source, _ in refused}

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from kiok.errors import KiokError
 
 
-@dataclass(frozen=True, slots=True)
-class TreeEntry:
+class TreeEntry(NamedTuple):
     """An entry of a commit's tree. `path` is POSIX, relative to the repository's root.
 
     `mode` is git's mode (`100644`, `100755`, `120000` symlink, `160000` submodule). `size` is in bytes, 0 for
@@ -62,8 +61,7 @@ class Tree(Protocol):
         """Yield each entry with its content, in the order of `entries`. Raises the git package's error."""
 
 
-@dataclass(frozen=True, slots=True)
-class DiscoveredFile:
+class DiscoveredFile(NamedTuple):
     """A discovered source file. `kind` is the name of its format (`compilers.formats`)."""
 
     path: str

@@ -21,6 +21,11 @@ def format_of(path: str) -> Format | None:
     return None
 
 
+def by_suffix() -> dict[str, Format]:
+    """Return the formats by suffix, to find the formats of many paths."""
+    return {suffix: item for item in FORMATS.values() for suffix in item.suffixes}
+
+
 def languages() -> list[Language]:
     """Return the languages of all formats that are compiled in containers."""
     return [item.language for item in FORMATS.values() if item.language]

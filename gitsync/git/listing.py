@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from gitsync.git.client import GitClient
 from gitsync.git.errors import GitError, GitReason, git_error
@@ -19,8 +20,7 @@ _BYTES_PER_ENTRY = 256
 _ENTRY = re.compile(r"([0-7]+) [a-z]+ ([0-9a-f]+)(?: +([0-9]+|-|BAD))?\t([^\0]*)\0")
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(NamedTuple):
     """An entry that is not a folder. `path` can contain anything but NUL. Bytes that are not UTF-8 are surrogate-escaped."""
 
     path: str
@@ -86,19 +86,14 @@ def _read_whole(
     If files were left out of the mirror, git would search every pack and the disk for each missing one.
     """
     output = _list(client, directory, commit, max_files, is_part=False, inherit=inherit, options=("--long",))
-    entries: list[Listed] = []
-    folders: set[str] = set()
-    sizes: dict[str, int] = {}
-    for mode, blob, size, path in _entries(commit, output):
-        if mode == FOLDER:
-            folders.add(path)
-            continue
-        entries.append(Listed(path, mode, blob))
-        if size.isdecimal():  # `-` for a submodule, `BAD` for a missing object
-            sizes[blob] = int(size)
+    records = _entries(commit, output)
+    entries = tuple(Listed(path, mode, blob) for mode, blob, _, path in records if mode != FOLDER)
     if len(entries) > max_files:
         raise _too_many(commit, max_files)
-    return Listing(tuple(entries), frozenset(folders), sizes=sizes)
+    folders = frozenset(path for mode, _, _, path in records if mode == FOLDER)
+    # The size is `-` for a folder or a submodule, `BAD` for a missing object.
+    sizes = {blob: int(size) for _, blob, size, _ in records if size.isdecimal()}
+    return Listing(entries, folders, sizes=sizes)
 
 
 def list_commit(

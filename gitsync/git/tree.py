@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 
 from compilers.links import Link, Links
@@ -86,14 +88,15 @@ class GitTree:
         entries: list[TreeEntry] = []
         refused: list[Ignored] = []
         oversized: list[TreeEntry] = []
-        for listed in listing.entries:
-            size = 0 if listed.mode == SUBMODULE else sizes.get(listed.blob)
+        is_refusable = not _are_plain([listed.path for listed in listing.entries], limits)
+        for path, mode, blob in listing.entries:
+            size = 0 if mode == SUBMODULE else sizes.get(blob)
             if size is None:
-                raise broken(commit, f"the content of {_shown(listed.path)!r} ({listed.blob}) is missing")
-            entry = TreeEntry(listed.path, listed.mode, listed.blob, size)
-            if (why := _refusal(entry.path, limits)) is not None:
-                refused.append(Ignored(_shown(entry.path), why))
-            elif entry.is_file and entry.size > limits.max_file_bytes:
+                raise broken(commit, f"the content of {_shown(path)!r} ({blob}) is missing")
+            entry = TreeEntry(path, mode, blob, size)
+            if is_refusable and (why := _refusal(path, limits)) is not None:
+                refused.append(Ignored(_shown(path), why))
+            elif size > limits.max_file_bytes and entry.is_file:
                 oversized.append(entry)
             else:
                 entries.append(entry)
@@ -104,7 +107,8 @@ class GitTree:
                 f"commit {commit[:12]} has {total} bytes in {len(entries)} files, "
                 f"but at most {limits.max_tree_bytes} bytes are allowed",
             )
-        self.entries: Sequence[TreeEntry] = tuple(sorted(entries, key=lambda entry: entry.path.encode()))
+        # For the names that are left, the order of characters is that of their bytes.
+        self.entries: Sequence[TreeEntry] = tuple(sorted(entries, key=attrgetter("path")))
         self.refused: tuple[Ignored, ...] = tuple(refused)
         self.oversized: tuple[TreeEntry, ...] = tuple(oversized)
         self.links_outside: tuple[TreeEntry, ...] = tuple(
@@ -113,11 +117,15 @@ class GitTree:
             if _refusal(listed.path, limits) is None
         )
         self._folders = listing.folders
-        self._modes = {listed.path: listed.mode for listed in listing.entries}
+        self._listed = listing.entries
 
     @property
     def commit(self) -> str:
         return self._commit
+
+    @cached_property
+    def _modes(self) -> dict[str, str]:
+        return {listed.path: listed.mode for listed in self._listed}
 
     def kind_of(self, path: str) -> PathKind | None:
         """Return the kind of `path` at this commit (`""` is the root folder), or None if it does not exist."""
@@ -199,6 +207,15 @@ class GitTree:
 
     def _broken(self, why: str) -> GitError:
         return broken(self._commit, why)
+
+
+def _are_plain(paths: Sequence[str], limits: TreeLimits) -> bool:
+    """Return whether all paths can certainly be source paths, from a few searches instead of one for each path."""
+    text = "/".join(("", *paths, ""))
+    if not text.isprintable() or any(part in text for part in ("::", "//", "/./", "/../")):
+        return False
+    # A character has at most 4 bytes.
+    return max(map(len, paths), default=0) * (1 if text.isascii() else 4) <= limits.max_path_bytes
 
 
 def _refusal(path: str, limits: TreeLimits) -> str | None:

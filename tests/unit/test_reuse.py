@@ -105,9 +105,9 @@ def test_result_holds_while_its_inputs_are_unchanged() -> None:
         (conditions(image="sha256:2"), SOURCE),
         (conditions(limits="limits-2"), SOURCE),
         (conditions(import_roots=("",)), SOURCE),
-        (conditions(), replace(SOURCE, blob="other")),
-        (conditions(), replace(SOURCE, path="dags/b.py")),
-        (conditions(), replace(SOURCE, kind="jar")),
+        (conditions(), SOURCE._replace(blob="other")),
+        (conditions(), SOURCE._replace(path="dags/b.py")),
+        (conditions(), SOURCE._replace(kind="jar")),
     ],
     ids=[
         "a read",
