@@ -65,6 +65,7 @@ def discover(tree: Tree, subpath: str = "", served: Collection[str] = ()) -> Dis
     ignored.sort(key=lambda item: item.path.encode())
     taken = failed.union((source.path for source in sources), (item.path for item in ignored))
     refused += _refused(tree, subpath, rules, taken)
+    rules.keep()
     return Discovery(tuple(sources), tuple(refused), tuple(ignored))
 
 

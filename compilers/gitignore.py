@@ -56,6 +56,11 @@ class Rules:
     def __bool__(self) -> bool:
         return bool(self._by_folder)
 
+    @property
+    def folders(self) -> int:
+        """Return the number of folders whose verdicts are stored."""
+        return len(self._verdicts)
+
     def matches(self, path: str) -> bool:
         """Return whether the file at `path` is excluded, by a rule for itself or for one of its folders."""
         if not self._by_folder:
