@@ -7,13 +7,14 @@ killed worker blocks a repository for seconds. On the same machine its death is 
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import Error, InterfaceError, OperationalError, connection, transaction
@@ -44,6 +45,7 @@ class SyncLease:
     number: int
     config_hash: str
     name: str  # of the repository, for the log
+    repository: Repository = field(repr=False, compare=False)  # as read when the lease was acquired
 
 
 def acquire(repository_id: int) -> SyncLease | None:
@@ -61,13 +63,15 @@ def acquire(repository_id: int) -> SyncLease | None:
     free = Repository.objects.filter(LEASE.free(holder), pk=repository_id, lease_number=number)
     if not LEASE.acquire(free, me, queued_until=None):
         return None
-    repository = Repository.objects.select_related("verify_keys").get(pk=repository_id)
+    repository = Repository.objects.for_sync().get(pk=repository_id)
     if repository.lease_holder != me:
         return None
     if holder:
         _abandon(repository_id, Q(lease_number=number), DIED, SyncReason.WORKER_DIED)
     _abandon(repository_id, Q(lease_number__lte=number), LEFT)
-    return SyncLease(repository_id, me, repository.lease_number, repository.config_hash, repository.name)
+    return SyncLease(
+        repository_id, me, repository.lease_number, repository.config_hash, repository.name, repository
+    )
 
 
 def _abandon(repository_id: int, which: Q, message: str, reason: str = "") -> None:
@@ -101,17 +105,25 @@ def release(held: SyncLease, *, keep_request: bool = False) -> dict[str, Any] | 
         time.sleep(RETRY_SECONDS)
 
 
+# A row that is locked in the same statement has the request that was left last.
+_RELEASE = """
+WITH held AS (
+    SELECT id, pending_request FROM gitsync_repository
+    WHERE id = %s AND lease_holder = %s AND lease_number = %s FOR UPDATE
+)
+UPDATE gitsync_repository
+SET lease_holder = '', lease_expires_at = NULL,
+    pending_request = CASE WHEN %s THEN held.pending_request END
+FROM held WHERE gitsync_repository.id = held.id
+RETURNING held.pending_request
+"""
+
+
 def _release(held: SyncLease, keep_request: bool) -> dict[str, Any] | None:
-    with transaction.atomic():
-        try:
-            row = locked_if_held(held, "pending_request")
-        except LeaseLost:
-            return None
-        asked: dict[str, Any] | None = row.pending_request
-        row.lease_holder, row.lease_expires_at = "", None
-        row.pending_request = asked if keep_request else None
-        row.save(update_fields=["pending_request", "lease_holder", "lease_expires_at"])
-    return asked
+    with connection.cursor() as cursor:
+        cursor.execute(_RELEASE, [held.repository_id, held.holder, held.number, keep_request])
+        row = cursor.fetchone()
+    return json.loads(row[0]) if row and row[0] else None
 
 
 def leave_request(repository_id: int, trigger: str, requested_by: str = "", *, full: bool = False) -> bool:
@@ -151,18 +163,14 @@ def _log_joined(repository: Repository, pending_request: str) -> None:
     log.info("this request waits for %s, which is syncing %s", holder, repository.name)
 
 
-def locked_if_held(held: SyncLease, *fields: str) -> Repository:
+def locked_if_held(held: SyncLease) -> Repository:
     """Return the repository row, locked for the rest of the transaction, if the lease is still held.
-
-    `fields` limits which of the some fifty fields are read; without it, all are.
 
     A process that is suspended in that transaction keeps the row locked no longer than a lease: PostgreSQL ends its
     session. Raises LeaseLost if the lease is no longer held.
     """
     limit_standstill()
     rows = Repository.objects.select_for_update()
-    if fields:
-        rows = rows.only(*fields)
     row = rows.filter(pk=held.repository_id, lease_holder=held.holder, lease_number=held.number).first()
     if row is None:
         raise LeaseLost("another worker has taken over this repository; this sync commits nothing")

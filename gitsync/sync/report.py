@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -141,18 +142,21 @@ def report_of_plan(
 
 def report_of_record(repository: Repository) -> SyncReport:
     """Return a report of the repository's stored state, for a poll that found nothing new."""
-    files = list(repository.files.exclude(state=FileState.COMPILED).order_by("path"))
+    dags, stale, files = _stored(repository)
     failures = tuple(
         FileFailure(
-            row.path,
+            path,
             item.get("line"),
             _subject(item.get("dag"), item.get("task"), item.get("key")) + str(item.get("message", "")),
         )
-        for row in files
-        if row.state == FileState.FAILED
-        for item in row.diagnostics
+        for path, state, diagnostics in files
+        if state == FileState.FAILED
+        for item in diagnostics
     )
-    dags, stale = _dags_of(repository)
+    not_a_dag, ignored = (
+        {path: reason_text(diagnostics) for path, state, diagnostics in files if state == wanted}
+        for wanted in (FileState.NOT_A_DAG, FileState.IGNORED)
+    )
     return SyncReport(
         name=repository.name,
         state=repository.state,
@@ -163,26 +167,29 @@ def report_of_record(repository: Repository) -> SyncReport:
         stale=stale,
         unchanged=dags - len(stale),
         failed=failures,
-        not_a_dag=tuple(row.path for row in files if row.state == FileState.NOT_A_DAG),
-        ignored=tuple(row.path for row in files if row.state == FileState.IGNORED),
-        not_a_dag_reasons={row.path: row.reason for row in files if row.state == FileState.NOT_A_DAG},
-        ignored_reasons={row.path: row.reason for row in files if row.state == FileState.IGNORED},
+        not_a_dag=tuple(not_a_dag),
+        ignored=tuple(ignored),
+        not_a_dag_reasons=not_a_dag,
+        ignored_reasons=ignored,
     )
 
 
-def _dags_of(repository: Repository) -> tuple[int, tuple[str, ...]]:
-    """Return the number of a repository's DAGs, and the uids of the stale ones.
+def _stored(repository: Repository) -> tuple[int, tuple[str, ...], list[tuple[str, str, Any]]]:
+    """Return the number of a repository's DAGs, the uids of the stale ones, and its files that hold no good DAG.
 
-    In SQL, because Django takes longer to build this query than git takes to answer a poll that finds nothing new.
+    A file is its path, state and diagnostics. In SQL, because Django takes longer to build these queries than git takes
+    to answer a poll that finds nothing new.
     """
     query = (
-        "SELECT count(*), coalesce(array_agg(uid ORDER BY uid) FILTER (WHERE stale_since IS NOT NULL), '{}') "
+        "SELECT count(*), coalesce(array_agg(uid ORDER BY uid) FILTER (WHERE stale_since IS NOT NULL), '{}'), "
+        "(SELECT coalesce(json_agg(json_build_array(path, state, diagnostics) ORDER BY path), '[]')::text "
+        "FROM gitsync_sourcefile WHERE repository_id = %s AND state <> %s) "
         "FROM metadata_dag WHERE origin = %s AND repository = %s"
     )
     with connection.cursor() as cursor:
-        cursor.execute(query, [Origin.GIT.value, repository.name])
-        count, stale = cursor.fetchone()
-    return count, tuple(stale)
+        cursor.execute(query, [repository.pk, FileState.COMPILED.value, Origin.GIT.value, repository.name])
+        count, stale, files = cursor.fetchone()
+    return count, tuple(stale), json.loads(files)
 
 
 def report_without_effect(

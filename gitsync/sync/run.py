@@ -214,7 +214,7 @@ def _sync_until_settled(
 
 
 def _sync_under(lease: SyncLease, options: SyncOptions, progress: Progress) -> SyncReport | Requeue:
-    repository = Repository.objects.for_sync().get(pk=lease.repository_id)
+    repository = lease.repository
     # Checked again: the poll took time, and the lease is for the configuration that it found.
     if held_back := report_of_held_back(repository):
         return held_back

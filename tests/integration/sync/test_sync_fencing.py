@@ -288,7 +288,7 @@ def test_a_request_that_another_worker_claims_first_is_left_to_it(
             other = threading.Thread(target=claim_elsewhere)
             other.start()
             other.join()
-        if sql.startswith('UPDATE "gitsync_repository" SET "lease_holder" = %s, "lease_expires_at" = NULL'):
+        if "SET lease_holder = '', lease_expires_at = NULL" in sql:
             is_given_back.set()
         return execute(sql, *rest)
 

@@ -147,6 +147,7 @@ def test_a_sync_with_nothing_new_writes_one_row(
     writes = [q["sql"] for q in queries if not q["sql"].startswith(("SELECT", "BEGIN", "COMMIT"))]
     assert len(writes) == 1, writes
     assert writes[0].startswith('UPDATE "gitsync_repository"')
+    assert len(queries) == 4, "the repository, the time, the write, and one for all of the report"
     assert report.unchanged == 1
     after = Repository.objects.get()
     assert after.checked_at is not None
