@@ -118,10 +118,10 @@ def _run(files: int, how: str) -> dict[str, list[Row]]:
         # Its input stays open until it is done. The driver takes the end of its input as a lost client.
         status = container.wait()
         profile.seek(0)
-        said = profile.read()
-    if status or not said.startswith(b"{"):
-        raise SystemExit(said.decode(errors="replace")[-3000:])
-    found: dict[str, list[Row]] = json.loads(said)
+        output = profile.read()
+    if status or not output.startswith(b"{"):
+        raise SystemExit(output.decode(errors="replace")[-3000:])
+    found: dict[str, list[Row]] = json.loads(output)
     return found
 
 

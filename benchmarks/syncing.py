@@ -179,11 +179,11 @@ def main() -> None:
     os.dup2(2, 1)
     keeper: PoolMaintainer | None = None
     for line in sys.stdin:
-        asked = json.loads(line)
-        command = asked.pop("do")
+        requested = json.loads(line)
+        command = requested.pop("do")
         if command != "migrate" and keeper is None:
             keeper = start_keeper()
-        answers.write(json.dumps(_COMMANDS[command](**asked)) + "\n")
+        answers.write(json.dumps(_COMMANDS[command](**requested)) + "\n")
         answers.flush()
     if keeper:
         stop_keeper(keeper)

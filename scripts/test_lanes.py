@@ -94,8 +94,8 @@ class Lane:
                 ended = False
                 while not ended:
                     ended = self.process.poll() is not None
-                    while said := file.read(1 << 16):
-                        sys.stdout.buffer.write(said)
+                    while output := file.read(1 << 16):
+                        sys.stdout.buffer.write(output)
                     sys.stdout.flush()
                     if not ended:
                         time.sleep(0.2)

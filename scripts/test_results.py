@@ -25,7 +25,7 @@ def problems(results: Sequence[Path], packages: Sequence[str]) -> list[str]:
     for case in cases:
         for outcome in case:
             if words := _WORDS.get(outcome.tag):
-                said = (outcome.get("message") or "").partition("\n")[0][:150]
-                found.append(f"{words}: {case.get('classname')}::{case.get('name')}: {said}")
+                output = (outcome.get("message") or "").partition("\n")[0][:150]
+                found.append(f"{words}: {case.get('classname')}::{case.get('name')}: {output}")
     ran = {".".join((case.get("classname") or "").split(".")[:2]) for case in cases}
     return found + [f"no test of {package} ran" for package in packages if package not in ran]

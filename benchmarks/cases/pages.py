@@ -24,8 +24,10 @@ def measure(bench: Bench) -> Iterator[Result]:
     runs = bench.runs(RUNS)
     environment = bench.environment(bench.new_database("bench_template"))
     command = [sys.executable, "-m", "benchmarks.asking", "20" if bench.quick else "1", str(runs)]
-    asked = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=True, text=True)
-    pages = json.loads(asked.stdout.splitlines()[-1])
+    process = subprocess.run(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=True, text=True
+    )
+    pages = json.loads(process.stdout.splitlines()[-1])
     pages = sorted((page for page in pages if page["status"] == 200), key=lambda page: -median(page["ms"]))
     for page in pages:
         bench.say(f"{median(page['ms']):7.1f} ms  {page['page']}")

@@ -142,8 +142,8 @@ def _results(files: int, pushes: list[Push], floors: list[float]) -> Iterator[Re
     floor_is = "git fetch of it, and one fork that compiles it"
 
     def result(what: str, value: float, floor: float | None = None) -> Result:
-        bottom, said = (None, "") if floor is None else (floor * 1000, floor_is)
-        return Result(NAME, what, value * 1000, "ms", bottom, said, runs=runs)
+        bottom, floor_text = (None, "") if floor is None else (floor * 1000, floor_is)
+        return Result(NAME, what, value * 1000, "ms", bottom, floor_text, runs=runs)
 
     totals = [push.committed for push in pushes]
     yield result(f"one file of {files}, push to committed by webhook, p95", p95(totals), p95(floors))

@@ -1,9 +1,9 @@
 """Throughput and latency with 1, 2 and 4 worker processes on this machine's cores.
 
 It runs the real cluster (`manage.py qcluster`). A flood is a number of small repositories of one tenant, each with one
-changed YAML or Python file, whose syncs are requested at the same time like by webhooks. During a flood, and later on an
+changed YAML or Python file, whose syncs are probe at the same time like by webhooks. During a flood, and later on an
 idle cluster, another tenant pushes single files one after the other. The time of a push starts when it is done and its
-sync is requested. It ends when the new version is committed, which a trigger in the database reports (`benchmarks.told`).
+sync is probe. It ends when the new version is committed, which a trigger in the database reports (`benchmarks.told`).
 
 Floor of the CPU time of a sync: a bare `git ls-remote` and a bare `git fetch` of the same commit.
 """
@@ -97,8 +97,8 @@ class _Stage:
         costs = []
         for _ in range(self._bench.runs(FLOORS)):
             self.change()
-            asked = git_floor.ls_remote(self._yaml.file_url)
-            costs.append(asked.cpu_seconds + git_floor.fetch(self._yaml.file_url, mirror).cpu_seconds)
+            probe = git_floor.ls_remote(self._yaml.file_url)
+            costs.append(probe.cpu_seconds + git_floor.fetch(self._yaml.file_url, mirror).cpu_seconds)
         return median(costs)
 
     def waiting(self) -> int:

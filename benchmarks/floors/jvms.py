@@ -21,17 +21,17 @@ _CPUS = 2  # of a container for jars, see compilers.sandbox.limits
 _INSIDE = """
 import json, os, subprocess, sys, tarfile, time
 from concurrent.futures import ThreadPoolExecutor
-asked = json.loads(sys.argv[1])
+settings = json.loads(sys.argv[1])
 with tarfile.open(fileobj=sys.stdin.buffer, mode="r|") as tar:
     tar.extractall("/tmp/jars")
 def run(name):
     number = int(name[1:-4])
     path = "/opt/kiok/java/kiok-sdk.jar:/tmp/jars/" + name
-    subprocess.run(["java", *asked["options"], "-cp", path, "D%d" % number], check=True)
+    subprocess.run(["java", *settings["options"], "-cp", path, "D%d" % number], check=True)
 names = sorted(os.listdir("/tmp/jars"))
 run(names[0])
 began = time.perf_counter()
-with ThreadPoolExecutor(asked["parallelism"]) as pool:
+with ThreadPoolExecutor(settings["parallelism"]) as pool:
     list(pool.map(run, names))
 print(time.perf_counter() - began)
 """
@@ -40,9 +40,9 @@ print(time.perf_counter() - began)
 def seconds(jars: Sequence[tuple[str, bytes]], *, parallelism: int) -> float:
     """Return the seconds from the start of the first JVM to the end of the last, after one that is not counted."""
     image = os.environ.get("KIOK_IMAGE_JAVA", "kiok-sandbox-java:dev")
-    asked = json.dumps({"options": JVM_OPTIONS, "parallelism": parallelism})
+    settings = json.dumps({"options": JVM_OPTIONS, "parallelism": parallelism})
     container = ["docker", "run", "--rm", "-i", "--network", "none", "--cpus", str(_CPUS), "--memory", "512m"]
-    container += ["--tmpfs", "/tmp:exec,mode=1777", "--entrypoint", "python3", image, "-c", _INSIDE, asked]
+    container += ["--tmpfs", "/tmp:exec,mode=1777", "--entrypoint", "python3", image, "-c", _INSIDE, settings]
     done = subprocess.run(container, input=_tar(jars), capture_output=True, check=False)
     if done.returncode:
         raise SystemExit(f"the floor of the jars failed: {done.stderr.decode(errors='replace')[-2000:]}")

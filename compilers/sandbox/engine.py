@@ -166,9 +166,9 @@ class Engine:
         except NotFound:
             raise
         except APIError as exc:
-            said = str(exc.explanation or exc)
+            output = str(exc.explanation or exc)
             raise SandboxUnavailable(
-                f"the Docker engine at {self.where()} refused the request: {_shortened(said)}{podman.remedy(said)}"
+                f"the Docker engine at {self.where()} refused the request: {_shortened(output)}{podman.remedy(output)}"
             ) from exc
         except (DockerException, RequestException, OSError, ValueError) as exc:
             # docker-py passes on lower-level errors: those of requests and of the socket, and

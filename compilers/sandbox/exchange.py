@@ -158,5 +158,5 @@ class Exchange:
 
     def _with_stderr(self, message: str) -> str:
         """Append the driver's own error output, if any, which says more than any guess."""
-        said = self._stderr.decode("utf-8", "replace").strip()
-        return f"{message} (driver: {said[-1000:]})" if said else message
+        output = self._stderr.decode("utf-8", "replace").strip()
+        return f"{message} (driver: {output[-1000:]})" if output else message

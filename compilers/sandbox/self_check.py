@@ -174,8 +174,10 @@ def _of_probe(result: RawResult, sandbox: DockerSandbox, product: Product) -> It
         found = json.loads(result.payload)
         status = found["status"]
     except (ValueError, TypeError, KeyError):
-        said = " ".join(part for part in (result.outcome.value, result.detail, result.output[-500:]) if part)
-        yield _layer("probe", "a report from inside the container", said, False)
+        output = " ".join(
+            part for part in (result.outcome.value, result.detail, result.output[-500:]) if part
+        )
+        yield _layer("probe", "a report from inside the container", output, False)
         return
     uid, abi = found["uid"], found["landlock"]
     yield _layer("user", "unprivileged", f"uid {uid}", uid >= _FIRST_UID)

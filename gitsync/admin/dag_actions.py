@@ -37,12 +37,12 @@ def _sync_repositories(request: HttpRequest, dags: QuerySet[Dag], *, full: bool)
     )
     names = [repository.name for repository in repositories]
     _report_others(request, dags.exclude(origin=Origin.GIT, repository__in=names))
-    asked = ask(request, repositories, full=full)
-    if not asked:
+    requested = ask(request, repositories, full=full)
+    if not requested:
         return None
     sync = "full sync" if full else "sync"
-    number = f"{len(asked)} repositories" if len(asked) > 1 else "1 repository"
-    shown = display.listed([repository.name for repository in asked[:SHOWN_NAMES]], len(asked))
+    number = f"{len(requested)} repositories" if len(requested) > 1 else "1 repository"
+    shown = display.listed([repository.name for repository in requested[:SHOWN_NAMES]], len(requested))
     messages.success(request, f"Queued a {sync} of {number}: {shown}.")
     if not request.user.has_perm("gitsync.view_repository"):
         return None

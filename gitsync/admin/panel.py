@@ -38,11 +38,15 @@ OTHER_WEBHOOK_STEPS = (
 MAY_ACCEPT = "gitsync.change_repository"  # as for a sync, for declared repositories too
 
 
-def of_repository(request: HttpRequest, repository: Repository, asked: Operation | None) -> dict[str, Any]:
+def of_repository(
+    request: HttpRequest, repository: Repository, requested: Operation | None
+) -> dict[str, Any]:
     """Return `{"settled": bool, "parts": {"line": html, "body": html}}` for a repository, as the user may see it."""
     user = request.user
     links.load_senders([repository])
-    status = sync_status.statuses([repository], {repository.pk: asked} if asked else {})[repository.pk]
+    status = sync_status.statuses([repository], {repository.pk: requested} if requested else {})[
+        repository.pk
+    ]
     item = _line(repository, status, named=False, linked=user.has_perm(MAY_VIEW_SYNCS))
     line = render_to_string("gitsync/status_line.html", {"items": [item], "hint": _hint(status.settled)})
     now = {
@@ -66,9 +70,11 @@ def etag(repository: Repository) -> str:
     return f'"{hashlib.sha256(repr(shown).encode()).hexdigest()[:32]}"'
 
 
-def of_requests(user: Any, repositories: list[Repository], asked: Mapping[int, Operation]) -> dict[str, Any]:
+def of_requests(
+    user: Any, repositories: list[Repository], requested: Mapping[int, Operation]
+) -> dict[str, Any]:
     """Return `{"settled": bool, "parts": {"line": html}}` for the page of several requests."""
-    found = sync_status.statuses(repositories, asked)
+    found = sync_status.statuses(repositories, requested)
     settled = all(status.settled for status in found.values())
     linked = user.has_perm(MAY_VIEW_SYNCS)
     items = [

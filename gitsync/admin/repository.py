@@ -236,8 +236,8 @@ class RepositoryAdmin(ChangePageAdmin):
     def _sync_selected(
         self, request: HttpRequest, queryset: QuerySet[Any], *, full: bool
     ) -> HttpResponse | None:
-        asked = ask(request, list(queryset), full=full)
-        return HttpResponseRedirect(reverse("admin:gitsync_repository_asked")) if asked else None
+        requested = ask(request, list(queryset), full=full)
+        return HttpResponseRedirect(reverse("admin:gitsync_repository_asked")) if requested else None
 
 
 def _is_declared(repository: Repository | None) -> bool:

@@ -44,7 +44,7 @@ def ask(
     recorded in the admin's log. Disabled and paused repositories are left out, with a message.
     """
     before = last_runs(repository.pk for repository in repositories)
-    asked = {}
+    requested = {}
     refused = []
     for repository in repositories:
         try:
@@ -55,13 +55,13 @@ def ask(
         except ActionRefused as error:
             refused.append((repository.name, str(error)))
             continue
-        asked[repository.pk] = Operation.of_sync(task, repository, before.get(repository.pk), full=full)
+        requested[repository.pk] = Operation.of_sync(task, repository, before.get(repository.pk), full=full)
     _report_refused(request, refused)
-    if not asked:
+    if not requested:
         return []
-    remember(request, KIND, asked.values())
-    request.session[LATEST] = list(asked)[-MAX_REMEMBERED:]
-    return [repository for repository in repositories if repository.pk in asked]
+    remember(request, KIND, requested.values())
+    request.session[LATEST] = list(requested)[-MAX_REMEMBERED:]
+    return [repository for repository in repositories if repository.pk in requested]
 
 
 def _report_refused(request: HttpRequest, refused: Sequence[tuple[str, str]]) -> None:

@@ -64,13 +64,13 @@ def _facts(run: Any, user: Any) -> list[tuple[str, Any]]:
     name = repository.name
     if user.has_perm("gitsync.view_repository"):
         name = display.link(display.page_of("gitsync_repository", repository.pk), name)
-    asked = run.get_trigger_display()
+    requested = run.get_trigger_display()
     compared = links.compare_url(repository, run.from_commit, run.to_commit)
     about = git_links.about(run)
     commit = display.with_commit_facts(git_links.commit(repository, run.to_commit), about)
     return [
         ("Repository", name),
-        ("Requested by", f"{run.requested_by} ({asked})" if run.requested_by else asked),
+        ("Requested by", f"{run.requested_by} ({requested})" if run.requested_by else requested),
         ("Correlation id", run.correlation_id or display.NOTHING),
         ("Full", "yes: unchanged files were compiled too" if run.full else "no"),
         *([("Commit", commit)] if about else []),

@@ -54,27 +54,27 @@ def last_runs(repository_ids: Iterable[int]) -> dict[int, Any]:
     return {run.repository_id: run for run in counted_syncs(newest.distinct("repository_id"))}
 
 
-def statuses(repositories: Sequence[Repository], asked: Mapping[int, Operation]) -> dict[int, SyncStatus]:
+def statuses(repositories: Sequence[Repository], requested: Mapping[int, Operation]) -> dict[int, SyncStatus]:
     """Return the status of each repository by its key. Takes a constant number of queries."""
     load_queue(repositories)
     runs = last_runs(repository.pk for repository in repositories)
-    wanted = [request.task for request in asked.values()]
+    wanted = [request.task for request in requested.values()]
     tasks = {task.pk: task for task in Task.objects.filter(pk__in=wanted)} if wanted else {}
     found = {}
     for repository in repositories:
-        request = asked.get(repository.pk)
+        request = requested.get(repository.pk)
         task = tasks.get(request.task) if request else None
         found[repository.pk] = _status(repository, request, task, runs.get(repository.pk))
     return found
 
 
-def _status(repository: Repository, asked: Operation | None, task: Task | None, run: Any) -> SyncStatus:
+def _status(repository: Repository, requested: Operation | None, task: Task | None, run: Any) -> SyncStatus:
     state = shown_state(repository)
     if state == SYNCING:
         step = run.step if run and run.state == SyncState.RUNNING else ""
         return _of_state(state, f"Step {step}." if step else "Starting.", False, run)
-    outcome = _outcome(repository, asked, task, run) if asked else None
-    if asked and outcome is None:
+    outcome = _outcome(repository, requested, task, run) if requested else None
+    if requested and outcome is None:
         return _of_state(QUEUED, "Waiting for a worker.", False, run)
     if outcome and outcome.word == NO_RESULT:
         return outcome
@@ -90,9 +90,9 @@ def _of_state(state: str, text: str, settled: bool, run: Any) -> SyncStatus:
     return SyncStatus(tone, label, text, settled, run)
 
 
-def _outcome(repository: Repository, asked: Operation, task: Task | None, run: Any) -> SyncStatus | None:
+def _outcome(repository: Repository, requested: Operation, task: Task | None, run: Any) -> SyncStatus | None:
     """Return the outcome of the request; None while it is pending."""
-    outcome = outcome_of(repository, asked, task, run)
+    outcome = outcome_of(repository, requested, task, run)
     if outcome is None:
         return None
     if outcome.end is End.SYNC:

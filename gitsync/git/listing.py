@@ -147,11 +147,11 @@ def blob_sizes(
     client: GitClient, directory: Path, blobs: Iterable[str], inherit: Sequence[int] = ()
 ) -> dict[str, int]:
     """Return the size in bytes of each blob that is in the mirror. Missing blobs are left out. Raises GitError."""
-    asked = "".join(f"{blob}\n" for blob in blobs)
-    if not asked:
+    requested = "".join(f"{blob}\n" for blob in blobs)
+    if not requested:
         return {}
     output = client.run(
-        ("cat-file", "--batch-check"), directory=directory, stdin=asked.encode("ascii"), inherit=inherit
+        ("cat-file", "--batch-check"), directory=directory, stdin=requested.encode("ascii"), inherit=inherit
     )
     answers = (line.split() for line in output.decode("ascii", "replace").splitlines())
     return {words[0]: int(words[2]) for words in answers if len(words) == 3 and words[1] == "blob"}

@@ -124,8 +124,10 @@ class Keyring:
         lines = _status_lines(output.decode("utf-8", "replace"))
         imported = frozenset(fields[2] for fields in lines if fields[0] == "IMPORT_OK" and len(fields) == 3)
         if status != 0 or not imported:
-            said = [line.removeprefix("gpg: ").strip() for line in words.splitlines() if "keybox" not in line]
-            raise _unusable(f"gpg cannot import it: {shown('; '.join(said))}")
+            printed = [
+                line.removeprefix("gpg: ").strip() for line in words.splitlines() if "keybox" not in line
+            ]
+            raise _unusable(f"gpg cannot import it: {shown('; '.join(printed))}")
         return imported
 
 
@@ -149,13 +151,13 @@ def signer_from_status(status: int, raw: str, trusted: frozenset[str]) -> Signer
     name = shown(unquote(" ".join(verdicts[0][2:])).strip())
     if verdict != "GOODSIG":
         raise RefusalError(_VERDICTS[verdict].format(key=f"OpenPGP key {fingerprint} ({name})"))
-    said = {fields[0] for fields in lines}
+    keywords = {fields[0] for fields in lines}
     signature_class = valid[0][9] if len(valid) == 1 else ""
     if (
         status != 0
         or signature_class not in ("00", "01")  # signatures of documents; the other classes certify keys
         or not _FINGERPRINT.fullmatch(fingerprint)
-        or said & {"NODATA", "UNEXPECTED", "FAILURE", "KEYREVOKED", "NO_PUBKEY", "BADARMOR"}
+        or keywords & {"NODATA", "UNEXPECTED", "FAILURE", "KEYREVOKED", "NO_PUBKEY", "BADARMOR"}
     ):
         raise RefusalError(f"is by OpenPGP key {fingerprint} ({name}), but git or gpg does not accept it")
     if fingerprint not in trusted:

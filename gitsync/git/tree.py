@@ -197,8 +197,8 @@ class GitTree:
         try:
             header = process.receive_line(timeout_seconds=seconds)
             if header != f"{entry.blob} blob {entry.size}".encode():
-                said = header[:200].decode("utf-8", "replace")
-                raise self._broken(f"for {entry.path} git says {said!r}")
+                output = header[:200].decode("utf-8", "replace")
+                raise self._broken(f"for {entry.path} git says {output!r}")
             return process.receive(entry.size + 1, timeout_seconds=seconds)[:-1]
         except TimeLimitPassed as exc:
             raise git_error(GitReason.TIMEOUT, f"reading {entry.path} took over {seconds:g} s") from exc

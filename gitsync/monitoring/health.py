@@ -98,8 +98,8 @@ def _sandbox(workers: Sequence[Worker]) -> HealthResult:
     complaints: defaultdict[str, list[str]] = defaultdict(list)
     for host, complaint in faulty.items():
         complaints[complaint].append(host)
-    said = [f"{_some(where)}: {complaint}" for complaint, where in complaints.items()]
-    return _health(label, False, f"Faulty on {len(faulty)} of {len(hosts)} hosts", _some(said))
+    found = [f"{_some(where)}: {complaint}" for complaint, where in complaints.items()]
+    return _health(label, False, f"Faulty on {len(faulty)} of {len(hosts)} hosts", _some(found))
 
 
 def _database() -> HealthResult:

@@ -38,21 +38,21 @@ class RequestOutcome:
 
 
 def outcome_of(
-    repository: Repository, asked: Operation, task: Task | None, run: SyncRun | None
+    repository: Repository, requested: Operation, task: Task | None, run: SyncRun | None
 ) -> RequestOutcome | None:
     """Return the outcome of the request; None while it is open.
 
     `run` is the newest sync, `task` the stored task of the request once it is done.
     """
-    if run and run.pk > asked.last_run and run.state != SyncState.RUNNING:
+    if run and run.pk > requested.last_run and run.state != SyncState.RUNNING:
         return RequestOutcome(End.SYNC, run.message)
     if task is None or repository.pending_request or is_claimed(repository):
         return None
     if not task.success:
         return RequestOutcome(End.WORKER_FAILED, WORKER_FAILED)
-    if asked.busy and _is_followed(repository, run):
+    if requested.busy and _is_followed(repository, run):
         return None
-    if last_poll(repository) == asked.checked_at:
+    if last_poll(repository) == requested.checked_at:
         return RequestOutcome(End.NOT_LOOKED, str(task.result)[:MAX_RESULT])
     if repository.state == RepositoryState.FAILING:
         return RequestOutcome(End.FAILING, repository.message)

@@ -136,12 +136,12 @@ def leave_request(repository_id: int, trigger: str, requested_by: str = "", *, f
         row = Repository.objects.select_for_update().filter(LEASE.held(), pk=repository_id).first()
         if row is None:
             return False
-        asked = row.pending_request or {"full": False}
-        known = asked.get("correlation_id") or correlation.current()
+        requested = row.pending_request or {"full": False}
+        known = requested.get("correlation_id") or correlation.current()
         row.pending_request = {
             "trigger": str(trigger),
             "requested_by": requested_by,
-            "full": full or asked["full"],
+            "full": full or requested["full"],
             "correlation_id": known,
         }
         row.save(update_fields=["pending_request"])

@@ -200,8 +200,8 @@ def _queue(delivery: Delivery, *, marking: bool) -> DeliveryOutcome:
             with connection.cursor() as cursor:
                 cursor.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
         ask = tasks.enqueue_once if marking else tasks.enqueue_sync
-        asked = ask(delivery.repository_id, Trigger.WEBHOOK, requested_by=delivery.service)
-        outcome = DeliveryOutcome.QUEUED if asked else DeliveryOutcome.WAITING
+        requested = ask(delivery.repository_id, Trigger.WEBHOOK, requested_by=delivery.service)
+        outcome = DeliveryOutcome.QUEUED if requested else DeliveryOutcome.WAITING
         delivery.pk, delivery.outcome, delivery.status = None, outcome, STATUS[outcome]
         delivery_log.write(delivery)
     return outcome

@@ -127,10 +127,10 @@ def _taken(channel: NotificationChannel, where: str, number: int, refused: Answe
     )
 
 
-def _failure(where: str, code: int, said: str) -> NotDelivered:
+def _failure(where: str, code: int, message: str) -> NotDelivered:
     if code >= _FINAL:
-        return DeliveryRefused(f"{where} refused the message: {said}")
-    return NotDelivered(f"{where} deferred the message: {said}")
+        return DeliveryRefused(f"{where} refused the message: {message}")
+    return NotDelivered(f"{where} deferred the message: {message}")
 
 
 def _in_words(answers: Answers) -> str:

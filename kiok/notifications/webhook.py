@@ -41,8 +41,8 @@ def send(channel: NotificationChannel, content: NotificationContent) -> str:
     status, reason, answer = _post(
         destination, body, _headers(destination, secrets, body, content.values["id"])
     )
-    said = redacted_line(destination.without_target(redact(answer.decode("utf-8", "replace"))), MAX_EXCERPT)
-    told = redacted_line(f"{status} {reason}: {said}" if said else f"{status} {reason}", 2 * MAX_EXCERPT)
+    output = redacted_line(destination.without_target(redact(answer.decode("utf-8", "replace"))), MAX_EXCERPT)
+    told = redacted_line(f"{status} {reason}: {output}" if output else f"{status} {reason}", 2 * MAX_EXCERPT)
     if 200 <= status < 300:
         return told
     if 300 <= status < 400:

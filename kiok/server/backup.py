@@ -23,7 +23,7 @@ from kiok.errors import KiokError
 from kiok.server import postgresql_programs
 from kiok.server.errors import DatabaseUnavailable
 
-MAX_SAID = 2000
+MAX_OUTPUT = 2000
 _INHERITED = ("PATH", "HOME", "LD_LIBRARY_PATH")
 # Owners and privileges belong to the server that the dump was made on.
 _PLAIN = ("--no-owner", "--no-privileges", "--no-password")
@@ -150,17 +150,17 @@ def _run(
     # Not in the arguments, which all users of the machine can read.
     if password := connection.settings_dict["PASSWORD"]:
         environment["PGPASSWORD"] = password
-    with tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as output:
         done = subprocess.run(
             [_program(program), *arguments],
             stdin=stdin,
             stdout=stdout,
-            stderr=said,
+            stderr=output,
             env=environment | {"LC_ALL": "C"},
             check=False,
         )
-        said.seek(0)
-        text = said.read(MAX_SAID).decode(errors="replace").strip()
+        output.seek(0)
+        text = output.read(MAX_OUTPUT).decode(errors="replace").strip()
     if done.returncode:
         raise BackupError(f"{program} failed with status {done.returncode} and this output:\n{text}")
 

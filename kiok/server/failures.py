@@ -101,15 +101,15 @@ def defect(exc: BaseException) -> CommandFailure:
 def _of_database(exc: BaseException) -> str:
     """Return the meaning of a database error and its remedy; "" if only a defect can cause it."""
     state = getattr(exc, "sqlstate", None) or getattr(exc.__cause__, "sqlstate", None)
-    said = _short(str(exc).partition("\n")[0])
-    if any(limit in said for limit in _POOLER_LIMITS):
-        return f"the connection pooler has no connection left: {said}. {_LARGER_POOL}"
+    message = _short(str(exc).partition("\n")[0])
+    if any(limit in message for limit in _POOLER_LIMITS):
+        return f"the connection pooler has no connection left: {message}. {_LARGER_POOL}"
     if state is None:
         # No server answered: it is down, or it refuses connections.
         is_lost = type(exc).__name__ in ("OperationalError", "InterfaceError")
-        return f"the database does not answer: {said}. {_UNREACHABLE}" if is_lost else ""
+        return f"the database does not answer: {message}. {_UNREACHABLE}" if is_lost else ""
     remedy = next((remedy for start, remedy in _REMEDIES.items() if state.startswith(start)), "")
-    return f"the database returned an error: {said} (SQLSTATE {state}). {remedy}" if remedy else ""
+    return f"the database returned an error: {message} (SQLSTATE {state}). {remedy}" if remedy else ""
 
 
 def _short(text: str) -> str:

@@ -37,13 +37,13 @@ def run(program: str, *arguments: str, log: Path | None = None) -> None:
             check=False,
         )
         output.seek(0)
-        said = output.read().decode(errors="replace")
+        printed = output.read().decode(errors="replace")
     if done.returncode:
         if log is not None and log.exists():
-            said += "\n" + log.read_text(encoding="utf-8", errors="replace")[-2000:]
+            printed += "\n" + log.read_text(encoding="utf-8", errors="replace")[-2000:]
         raise DatabaseUnavailable(
             f"the embedded PostgreSQL: {program} failed with status {done.returncode} and this output:\n"
-            f"{said.strip()}\nFix that, or set DATABASE_URL to a PostgreSQL of your own."
+            f"{printed.strip()}\nFix that, or set DATABASE_URL to a PostgreSQL of your own."
         )
 
 

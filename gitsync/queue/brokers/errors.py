@@ -15,10 +15,10 @@ class BrokerAway(KiokError):
     `found` ends with the error of the broker's client, which names hosts and ports.
     """
 
-    def __init__(self, broker: str, said: str, remedy: str) -> None:
+    def __init__(self, broker: str, message: str, remedy: str) -> None:
         super().__init__(
             f"No worker can be reached: {broker}, which carries their tasks, does not answer. Try again later. "
             f"If the problem persists, an operator must act: {remedy}"
         )
-        self.found = f"{broker} does not answer: {said.rstrip('.')}"
+        self.found = f"{broker} does not answer: {message.rstrip('.')}"
         self.remedy = remedy

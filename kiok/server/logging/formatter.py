@@ -58,8 +58,8 @@ class LineFormatter(logging.Formatter):
 def _without_arguments(record: logging.LogRecord, error: Exception) -> logging.LogRecord:
     """Return the same event without arguments, for a message that cannot be formatted."""
     template = record.msg if isinstance(record.msg, str) else type(record.msg).__name__
-    said = f"{template} (its arguments do not match: {type(error).__name__})"
-    return logging.makeLogRecord({**vars(record), "msg": said, "args": ()})
+    message = f"{template} (its arguments do not match: {type(error).__name__})"
+    return logging.makeLogRecord({**vars(record), "msg": message, "args": ()})
 
 
 def gathered(_logger: object, _method: str, event: Event) -> Event:
