@@ -145,13 +145,13 @@ def test_the_leader_goes_on_syncing_and_tells_log_doctor_and_overview(
         problem = problem_of_leader()
         assert "2 repositories with 3 DAGs (here: 2, there: 1)" in problem
         (fact,) = [fact for fact in health.facts(names_repositories=True) if fact.name == "Declaration"]
-        assert (fact.failed, fact.word, fact.detail) == (True, "not applied", f"{problem}.")
+        assert (fact.failed, fact.word, fact.detail) == (True, "Not applied", f"{problem}.")
         assert "2 repositories with 3 DAGs (here: 2, there: 1)" in overview(
             User.objects.create_superuser("ada", password="x")
         )
         # Names of repositories are for who may see those.
         limited = overview(make_staff("eve", "view_repository"))
-        assert "not applied" in limited
+        assert "Not applied" in limited
         assert "here: 2" not in limited
         found = declaration()
         assert found.status is CheckStatus.FAIL
