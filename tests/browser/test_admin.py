@@ -75,7 +75,7 @@ def test_selected_dags_sync_their_repository_and_show_its_result(
     log_in(page, service)
     add_repository(page, "team", work_repo.file_url)
     line = page.locator("#sync-status [data-sync-part=line]")
-    expect(line).to_contain_text("in sync", timeout=RESULT_MS)
+    expect(line).to_contain_text("In sync", timeout=RESULT_MS)
     work_repo.publish({"late.yaml": HELLO.replace("id: hello", "id: late")})
     page.goto("/admin/metadata/dag/")
     rows = page.locator("#result_list tbody tr")
@@ -89,7 +89,7 @@ def test_selected_dags_sync_their_repository_and_show_its_result(
 
     expect(page.get_by_text("Queued a sync of 1 repository: team.")).to_be_visible()
     expect(line.get_by_role("listitem")).to_have_count(1)
-    expect(line).to_contain_text("synced 1 created, 2 unchanged", timeout=RESULT_MS)
+    expect(line).to_contain_text("In sync 1 created, 2 unchanged", timeout=RESULT_MS)
 
 
 def test_without_javascript_a_reload_shows_the_result(
