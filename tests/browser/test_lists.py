@@ -84,8 +84,8 @@ ON_A_PHONE = """() => {
 }"""
 
 
-# The faults of any page: sideways scrolling, elements beyond the right edge outside a box that scrolls, and tables that
-# are narrower than their section.
+# The faults of any page: sideways scrolling, elements beyond the right edge outside a box that scrolls, tables that are
+# narrower than their section, and controls of forms beyond the padding of their row.
 ON_ANY_PAGE = """() => {
   const faults = [];
   const root = document.documentElement;
@@ -100,6 +100,12 @@ ON_ANY_PAGE = """() => {
   for (const table of document.querySelectorAll("#content table:not(#result_list)")) {
     const [own, box] = [table, table.parentElement].map(at => at.getBoundingClientRect().width);
     if (own < box - 1) faults.push(`table of ${own} px in ${box} px: ${table.outerHTML.slice(0, 150)}`);
+  }
+  for (const control of document.querySelectorAll("#content .form-row :is(input, select, textarea)")) {
+    const row = control.closest(".form-row");
+    const inner = row.getBoundingClientRect().right - parseFloat(getComputedStyle(row).paddingRight);
+    const { right, width } = control.getBoundingClientRect();
+    if (width && right > inner + 1) faults.push(`control beyond its row by ${right - inner} px: ${control.name}`);
   }
   return faults;
 }"""
@@ -118,7 +124,8 @@ OTHER_PAGES = (
         "/admin/gitsync/repository/add/",
         "/admin/connections/connection/add/",
     ),
-    *("/admin/metadata/dag/?repository=billing", "/admin/auth/user/add/"),
+    *("/admin/metadata/dag/?repository=billing", "/admin/auth/user/add/", "/admin/auth/group/add/"),
+    *("/admin/notifications/notificationchannel/add/", "/admin/gitsync/apitoken/add/"),
 )
 
 
