@@ -148,10 +148,14 @@ def test_a_long_sync_shows_a_progress_bar_counts_and_log(
     # The same on the page of a sync, with its log.
     address = row_of(page, "team").get_by_role("link", name="team", exact=True).get_attribute("href")
     page.goto(f"{address}")
-    page.get_by_role("button", name="Sync now (full)", exact=True).click()
     line = page.locator("#sync-status [data-sync-part=line]")
+    link = line.get_by_role("link", name="Sync")
+    earlier = str(link.get_attribute("href"))
+    page.get_by_role("button", name="Sync now (full)", exact=True).click()
     expect(line).to_contain_text("Syncing", timeout=RESULT_MS)
-    line.get_by_role("link", name="Sync").click()
+    # A worker claims the repository before it creates the row of its sync.
+    expect(link).not_to_have_attribute("href", earlier, timeout=RESULT_MS)
+    link.click()
     page.evaluate("window.markOfThisLoading = true")
     log = page.get_by_role("region", name="Log")
     expect(log).to_contain_text("full sync: all are compiled", timeout=RESULT_MS)
