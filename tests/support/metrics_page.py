@@ -48,21 +48,21 @@ def scrape() -> Page:
 
 
 def make_store(number: int, first: int = 0) -> None:
-    """Create repositories in sync, each with 10 DAGs, 10 files of which one failed, and 5 ended syncs."""
+    """Create repositories in sync, each with 2 DAGs, 2 files of which one failed, and an ended sync."""
     now = timezone.now()
     repositories = Repository.objects.bulk_create(
         Repository(name=f"team-{n}", state=RepositoryState.IN_SYNC, last_good_at=now, checked_at=now)
         for n in range(first, first + number)
     )
-    make_dags(repositories, 10)
+    make_dags(repositories, 2)
     SourceFile.objects.bulk_create(
         SourceFile(
             repository=repository, path=f"{n}.yaml", state=FileState.COMPILED if n else FileState.FAILED
         )
         for repository in repositories
-        for n in range(10)
+        for n in range(2)
     )
-    make_syncs(repositories, 5)
+    make_syncs(repositories, 1)
 
 
 def make_dags(repositories: list[Repository], number: int) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.db.models.functions import Now
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
@@ -24,7 +23,7 @@ from kiok.cluster.version import VERSION
 from kiok.metadata.models import Dag
 from kiok.notifications.models import Notification, NotificationChannel, NotificationDelivery
 from tests.integration.conftest import Sync, yaml_dag
-from tests.support.metrics_page import LOCAL, labels_of, make_dags, make_store, make_syncs, scrape
+from tests.support.metrics_page import labels_of, make_dags, make_store, make_syncs, scrape
 from tests.support.servers.repositories import WorkRepo
 
 
@@ -279,17 +278,13 @@ def test_every_metric_is_announced_with_its_type_and_no_other_is_there() -> None
 @pytest.mark.django_db
 def test_a_thousand_repositories_cost_as_many_queries_as_one() -> None:
     make_store(1)
-    with CaptureQueriesContext(
-        connection,
-    ) as one:
+    with CaptureQueriesContext(connection) as one:
         scrape()
     make_store(999, first=1)
     with CaptureQueriesContext(connection) as thousand:
-        scrape()
+        page = scrape()
     assert len(thousand) == len(one) == 10
-    page = scrape()
     assert page.value("gitsync_repositories", state="in_sync") == 1000
-    assert page.value("gitsync_repository_dags", repository="team-999") == 10
+    assert page.value("gitsync_repository_dags", repository="team-999") == 2
     assert page.value("gitsync_repository_failed_files", repository="team-999") == 1
-    assert page.value("gitsync_recent_syncs", state="succeeded", reason="") == 5000
-    assert Client().get("/metrics", headers=LOCAL).status_code == 200
+    assert page.value("gitsync_recent_syncs", state="succeeded", reason="") == 1000
