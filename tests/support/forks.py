@@ -60,15 +60,15 @@ class _Parent:
         self._process: subprocess.Popen[str] | None = None
 
     def run(
-        self, arguments: Sequence[str], environment: Mapping[str, str]
+        self, arguments: Sequence[str], environment: Mapping[str, str], terminal: str = ""
     ) -> subprocess.CompletedProcess[str]:
-        """Run the command to its end."""
+        """Run the command to its end. What it writes goes to the terminal with this path, if there is one."""
         with self._lock, tempfile.NamedTemporaryFile() as out, tempfile.NamedTemporaryFile() as err:
             process = self._started()
             requested = {
                 "arguments": [*arguments],
                 "environment": dict(environment),
-                "outputs": [out.name, err.name],
+                "outputs": [terminal or out.name, terminal or err.name],
             }
             assert process.stdin is not None
             assert process.stdout is not None

@@ -23,11 +23,11 @@ def environment(settings: str = "tests.support.same_database", **more: str) -> d
     }
 
 
-def manage(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run `manage.py` with these arguments, and more environment variables."""
-    return forks.run(arguments, environment(**more))
+def manage(*arguments: str, terminal: str = "", **more: str) -> subprocess.CompletedProcess[str]:
+    """Run `manage.py` with these arguments, and more environment variables; on a terminal, if its path is given."""
+    return forks.run(arguments, environment(**more), terminal)
 
 
-def gitsync(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run `manage.py gitsync` with these arguments, and more environment variables."""
-    return manage("gitsync", *arguments, **more)
+def gitsync(*arguments: str, terminal: str = "", **more: str) -> subprocess.CompletedProcess[str]:
+    """Run `manage.py gitsync` like `manage`."""
+    return manage("gitsync", *arguments, terminal=terminal, **more)

@@ -7,8 +7,7 @@ import json
 import os
 import pty
 import socket
-import subprocess
-import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from gitsync.models import Repository, SyncRun
 from gitsync.sync.lease import acquire, release
 from kiok.metadata.models import Dag
 from tests.integration.conftest import yaml_dag
-from tests.support.processes import ROOT, environment, gitsync
+from tests.support.processes import gitsync
 from tests.support.servers.repositories import WorkRepo
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -178,21 +177,24 @@ def test_repositories_are_declared_in_a_yaml_file_too(
 def on_a_terminal(*arguments: str, columns: int = 80) -> tuple[int, str]:
     """Run `manage.py gitsync` with a terminal as stdout and stderr; its exit status and what it printed."""
     primary, secondary = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "manage.py", "gitsync", *arguments],
-        env=environment(TERM="xterm-256color", COLUMNS=str(columns)),
-        cwd=ROOT,
-        stdout=secondary,
-        stderr=secondary,
-        stdin=subprocess.DEVNULL,
-    )
-    os.close(secondary)
+    with ThreadPoolExecutor(1) as reader:
+        shown = reader.submit(read_to_the_end, primary)
+        try:
+            done = gitsync(
+                *arguments, terminal=os.ttyname(secondary), TERM="xterm-256color", COLUMNS=str(columns)
+            )
+        finally:
+            os.close(secondary)
+    os.close(primary)
+    return done.returncode, shown.result().decode()
+
+
+def read_to_the_end(terminal: int) -> bytes:
     shown = b""
     with contextlib.suppress(OSError):  # the end of a terminal whose other side is closed
-        while data := os.read(primary, 4096):
+        while data := os.read(terminal, 4096):
             shown += data
-    os.close(primary)
-    return process.wait(timeout=600), shown.decode()
+    return shown
 
 
 def test_hostile_text_does_not_reach_the_terminal(work_repo: WorkRepo, repository: Repository) -> None:

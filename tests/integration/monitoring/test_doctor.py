@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-import subprocess
-import sys
 import threading
 from dataclasses import replace
 from datetime import timedelta
@@ -29,7 +27,7 @@ from kiok.checks import CheckResult, CheckStatus
 from kiok.cluster.leader import take_lead
 from kiok.cluster.models import LeaderLease, Worker
 from kiok.notifications.models import Notification, NotificationChannel, NotificationDelivery
-from tests.support.cluster import ROOT
+from tests.support import forks
 from tests.support.doctor import outcome
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -121,14 +119,9 @@ def test_without_a_database_the_other_parts_are_still_checked(kind: str, tmp_pat
         url, where = "", "embedded"
     skip = [argument for name in ("engine", "image-python", "image-jar") for argument in ("--skip", name)]
     with listener:
-        done = subprocess.run(
-            [sys.executable, "manage.py", "doctor", "--json", *skip],
-            cwd=ROOT,
-            env={**os.environ, "DATABASE_URL": url, "KIOK_BASE_DATA_DIR": str(tmp_path)},
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=False,
+        done = forks.run(
+            ["doctor", "--json", *skip],
+            {**os.environ, "DATABASE_URL": url, "KIOK_BASE_DATA_DIR": str(tmp_path)},
         )
     found = {item["name"]: item for item in json.loads(done.stdout)["checks"]}
     assert done.returncode == 1
