@@ -14,9 +14,8 @@ from django.contrib.messages import get_messages
 from django.db.models import Model
 from django.test import Client
 from django.urls import URLPattern
-from django_q.models import OrmQ
 
-from gitsync.models import Repository
+from gitsync.models import QueuedSync, Repository
 from kiok.connections.models import Connection
 from kiok.metadata.models import Dag
 from tests.support.access_rows import Rows
@@ -117,5 +116,5 @@ def state(rows: Rows) -> list[Any]:
         *rows.repository.groups.values_list("pk", flat=True),
         *Connection.objects.filter(pk=rows.keys[CONNECTIONS]).values(),
         *Dag.objects.filter(repository=rows.word).values(),
-        OrmQ.objects.count(),
+        QueuedSync.objects.count(),
     ]

@@ -191,6 +191,22 @@ def make_rows(word: str, connection: str, first_key: int) -> Rows:
     return Rows(word, row, group, commit, keys)
 
 
+def make_lonely_dag(like: Rows) -> Dag:
+    """A DAG of no repository, otherwise like that of the rows."""
+    dag = Dag.objects.get(repository=like.word)
+    dag.pk, dag.dag_id, dag.name, dag.description, dag.source = ("lonely",) * 5
+    dag.spec, dag.origin, dag.repository, dag.source_path, dag.commit_sha = (
+        {"id": "lonely"},
+        "manual",
+        "",
+        "",
+        "",
+    )
+    dag.stale_since = dag.stale_reason = None
+    dag.save(force_insert=True)
+    return dag
+
+
 def _count_from(first_key: int) -> None:
     with connections["default"].cursor() as cursor:
         for model in apps.get_models():

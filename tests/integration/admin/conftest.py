@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from kiok.metadata.models import Dag
-from tests.support.access_rows import Rows, logged_in, make_rows, user_of
+from tests.support.access_rows import Rows, logged_in, make_lonely_dag, make_rows, user_of
 
 
 @pytest.fixture
@@ -30,18 +30,7 @@ def theirs(ours: Rows) -> Rows:
 @pytest.fixture
 def lonely(transactional_db: None, theirs: Rows) -> Dag:
     """A DAG of no repository."""
-    dag = Dag.objects.get(repository=theirs.word)
-    dag.pk, dag.dag_id, dag.name, dag.description, dag.source = ("lonely",) * 5
-    dag.spec, dag.origin, dag.repository, dag.source_path, dag.commit_sha = (
-        {"id": "lonely"},
-        "manual",
-        "",
-        "",
-        "",
-    )
-    dag.stale_since = dag.stale_reason = None
-    dag.save(force_insert=True)
-    return dag
+    return make_lonely_dag(theirs)
 
 
 @pytest.fixture

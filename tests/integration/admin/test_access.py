@@ -11,8 +11,10 @@ from collections.abc import Iterator
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.db.models import Field, ForeignKey, JSONField, ManyToManyField, Model
 from django.test import Client
+from pytest_django import DjangoDbBlocker
 
 from gitsync.models import Repository
 from tests.support.access_pages import (
@@ -31,9 +33,42 @@ from tests.support.access_pages import (
     told,
     without,
 )
-from tests.support.access_rows import Rows
+from tests.support.access_rows import Rows, logged_in, make_lonely_dag, make_rows, user_of
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(scope="module")
+def both(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[tuple[Rows, Rows]]:
+    """Make the rows and users once, in a transaction around those of the tests, which roll back to them."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        ours = make_rows("aardvark", "first", 500_000_000)
+        theirs = make_rows("zebra", "second", 700_000_000)
+        make_lonely_dag(theirs)
+        user_of(ours.group)
+        User.objects.create_superuser("root")
+        yield ours, theirs
+        transaction.set_rollback(True)
+
+
+@pytest.fixture
+def ours(both: tuple[Rows, Rows]) -> Rows:
+    return both[0]
+
+
+@pytest.fixture
+def theirs(both: tuple[Rows, Rows]) -> Rows:
+    return both[1]
+
+
+@pytest.fixture
+def vera(both: tuple[Rows, Rows], db: None) -> Client:
+    return logged_in(User.objects.get(username="vera"))
+
+
+@pytest.fixture
+def root(both: tuple[Rows, Rows], db: None) -> Client:
+    return logged_in(User.objects.get(username="root"))
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
