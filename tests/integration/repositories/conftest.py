@@ -15,17 +15,22 @@ from tests.support.servers.repositories import WorkRepo
 
 
 @pytest.fixture
-def environ(
-    work_repo: WorkRepo, transactional_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> dict[str, str]:
-    """Two repositories, `here` in the property and `there` in the file, both synced: three DAGs. Their environment."""
-    work_repo.publish({"a.yaml": yaml_dag("a"), "sub/b.yaml": yaml_dag("b")})
+def declared(work_repo: WorkRepo, tmp_path: Path) -> dict[str, str]:
+    """Return the environment that declares `here` in the property and `there` in the file."""
     file = tmp_path / "repositories.yaml"
     file.write_text(f"- name: there\n  url: {work_repo.file_url}\n  subpath: sub\n")
-    declared = {
+    return {
         "KIOK_GITSYNC_REPOS": f"here|{work_repo.file_url}|main|",
         "KIOK_GITSYNC_REPOS_FILE": str(file),
     }
+
+
+@pytest.fixture
+def environ(
+    declared: dict[str, str], work_repo: WorkRepo, transactional_db: None, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, str]:
+    """Sync both declared repositories, which gives three DAGs, and return their environment."""
+    work_repo.publish({"a.yaml": yaml_dag("a"), "sub/b.yaml": yaml_dag("b")})
     assert follow(declared, monkeypatch) == ["here", "there"]
     for repository in Repository.objects.all():
         assert sync_repository(repository.pk).ok

@@ -17,19 +17,20 @@ from tests.support.servers.repositories import WorkRepo
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.mark.parametrize("blank", BLANK)
 def test_a_blank_property_removes_none_of_its_repositories(
-    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, blank: str
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, subtests: pytest.Subtests
 ) -> None:
-    with pytest.raises(DeclarationError) as refused:
-        follow({**environ, "KIOK_GITSYNC_REPOS": blank}, monkeypatch)
-    message = str(refused.value)
-    assert message.startswith(
-        "kiok.gitsync.repos (environment variable KIOK_GITSYNC_REPOS) is empty, so 1 repository with 2 DAGs (here: 2) would "
-        "be deleted. Nothing was changed"
-    )
-    assert "kiok.gitsync.repos.allow.empty=true" in message
-    assert stored() == ALL
+    for blank in BLANK:
+        with subtests.test(blank=blank):
+            with pytest.raises(DeclarationError) as refused:
+                follow({**environ, "KIOK_GITSYNC_REPOS": blank}, monkeypatch)
+            message = str(refused.value)
+            assert message.startswith(
+                "kiok.gitsync.repos (environment variable KIOK_GITSYNC_REPOS) is empty, so 1 repository with 2 DAGs "
+                "(here: 2) would be deleted. Nothing was changed"
+            )
+            assert "kiok.gitsync.repos.allow.empty=true" in message
+            assert stored() == ALL
 
 
 EMPTY_FILES = {
@@ -43,18 +44,20 @@ EMPTY_FILES = {
 }
 
 
-@pytest.mark.parametrize("text", EMPTY_FILES.values(), ids=EMPTY_FILES)
 def test_a_file_without_entries_removes_none_of_its_repositories(
-    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, text: str
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, subtests: pytest.Subtests
 ) -> None:
-    Path(environ["KIOK_GITSYNC_REPOS_FILE"]).write_text(text)
-    with pytest.raises(DeclarationError) as refused:
-        follow(environ, monkeypatch)
-    assert str(refused.value).startswith(
-        f"the file {environ['KIOK_GITSYNC_REPOS_FILE']} (kiok.gitsync.repos.file) declares no repository, so 1 "
-        "repository with 1 DAG (there: 1) would be deleted"
-    )
-    assert stored() == ALL
+    file = Path(environ["KIOK_GITSYNC_REPOS_FILE"])
+    for case, text in EMPTY_FILES.items():
+        with subtests.test(case):
+            file.write_text(text)
+            with pytest.raises(DeclarationError) as refused:
+                follow(environ, monkeypatch)
+            assert str(refused.value).startswith(
+                f"the file {file} (kiok.gitsync.repos.file) declares no repository, so 1 repository with 1 DAG "
+                "(there: 1) would be deleted"
+            )
+            assert stored() == ALL
 
 
 BROKEN_FILES = {
@@ -73,12 +76,12 @@ BROKEN_FILES = {
 
 @pytest.mark.parametrize("text", BROKEN_FILES.values(), ids=BROKEN_FILES)
 def test_a_file_that_is_no_list_of_repositories_is_a_wrong_property(
-    environ: dict[str, str], text: str
+    declared: dict[str, str], text: str
 ) -> None:
-    file = Path(environ["KIOK_GITSYNC_REPOS_FILE"])
+    file = Path(declared["KIOK_GITSYNC_REPOS_FILE"])
     file.write_text(text)
     with pytest.raises(PropertyError) as refused:
-        properties.load({**environ, **ALLOW})
+        properties.load({**declared, **ALLOW})
     assert all(problem.startswith(f"{file}:") for problem in refused.value.problems)
 
 
@@ -89,13 +92,14 @@ NAMELESS_ENTRIES = {
 }
 
 
-@pytest.mark.parametrize("text", NAMELESS_ENTRIES.values(), ids=NAMELESS_ENTRIES)
 def test_entries_without_a_name_prevent_removal_of_any_repository(
-    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, text: str
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, subtests: pytest.Subtests
 ) -> None:
-    Path(environ["KIOK_GITSYNC_REPOS_FILE"]).write_text(text)
-    assert follow({**environ, "KIOK_GITSYNC_REPOS": "", **ALLOW}, monkeypatch) == []
-    assert stored() == ALL
+    for case, text in NAMELESS_ENTRIES.items():
+        with subtests.test(case):
+            Path(environ["KIOK_GITSYNC_REPOS_FILE"]).write_text(text)
+            assert follow({**environ, "KIOK_GITSYNC_REPOS": "", **ALLOW}, monkeypatch) == []
+            assert stored() == ALL
 
 
 def test_a_file_of_invalid_entries_alone_removes_none_of_its_repositories(
@@ -108,8 +112,8 @@ def test_a_file_of_invalid_entries_alone_removes_none_of_its_repositories(
 
 
 @pytest.mark.parametrize("loss", ["missing", "folder", "link to nothing", "not UTF-8", "too large"])
-def test_a_file_that_cannot_be_read_is_a_wrong_property(environ: dict[str, str], loss: str) -> None:
-    file = Path(environ["KIOK_GITSYNC_REPOS_FILE"])
+def test_a_file_that_cannot_be_read_is_a_wrong_property(declared: dict[str, str], loss: str) -> None:
+    file = Path(declared["KIOK_GITSYNC_REPOS_FILE"])
     file.unlink()
     if loss == "folder":
         file.mkdir()
@@ -120,7 +124,7 @@ def test_a_file_that_cannot_be_read_is_a_wrong_property(environ: dict[str, str],
     elif loss == "too large":
         file.write_bytes(b"#" * (4 * 1024 * 1024 + 1))
     with pytest.raises(PropertyError, match=r"kiok\.gitsync\.repos\.file|repositories\.yaml") as refused:
-        properties.load({**environ, **ALLOW})
+        properties.load({**declared, **ALLOW})
     assert str(file) in str(refused.value)
 
 
@@ -164,16 +168,17 @@ def test_both_that_are_empty_are_named_with_all_that_would_go(
     assert stored() == ALL
 
 
-@pytest.mark.parametrize("blank", BLANK)
 def test_repositories_from_before_the_source_was_recorded_are_kept_too(
-    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, blank: str
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, subtests: pytest.Subtests
 ) -> None:
     Repository.objects.update(declared_source="")
-    with pytest.raises(DeclarationError, match=r"2 repositories with 3 DAGs"):
-        follow({"KIOK_GITSYNC_REPOS": blank}, monkeypatch)
-    with pytest.raises(DeclarationError, match=r"kiok.gitsync.repos.file .* is empty"):
-        follow({"KIOK_GITSYNC_REPOS_FILE": blank.strip(" ,\t")}, monkeypatch)
-    assert stored() == ALL
+    for blank in BLANK:
+        with subtests.test(blank=blank):
+            with pytest.raises(DeclarationError, match=r"2 repositories with 3 DAGs"):
+                follow({"KIOK_GITSYNC_REPOS": blank}, monkeypatch)
+            with pytest.raises(DeclarationError, match=r"kiok.gitsync.repos.file .* is empty"):
+                follow({"KIOK_GITSYNC_REPOS_FILE": blank.strip(" ,\t")}, monkeypatch)
+            assert stored() == ALL
 
 
 def test_the_first_of_very_many_repositories_are_named(

@@ -53,43 +53,50 @@ PROVEN = {
 }
 
 
-@pytest.mark.parametrize("name", UNPROVEN)
 def test_a_served_dag_stays_and_its_file_is_named_with_line_and_reason(
-    name: str, work_repo: WorkRepo, sync: Sync
+    work_repo: WorkRepo, sync: Sync, subtests: pytest.Subtests
 ) -> None:
-    content, line, output = UNPROVEN[name]
-    work_repo.publish({"a.yaml": GOOD, "b.yaml": yaml_dag("b")})
+    paths = {case: f"{number:02}.yaml" for number, case in enumerate(UNPROVEN)}
+    uids = tuple(f"team/{path}" for path in paths.values())
+    work_repo.publish({**dict.fromkeys(paths.values(), GOOD), "b.yaml": yaml_dag("b")})
     assert sync().state == RepositoryState.IN_SYNC
-    work_repo.publish({"a.yaml": content})
+    work_repo.publish({paths[case]: content for case, (content, _line, _output) in UNPROVEN.items()})
 
     report = sync()
 
     assert (report.state, report.reason, report.ok) == (RepositoryState.DEGRADED, "files_failed", False)
-    assert (report.pruned, report.stale, report.not_a_dag) == ((), ("team/a.yaml",), ())
-    (failed,) = report.failed
-    assert (failed.path, failed.line) == ("a.yaml", line)
-    assert output in failed.message
-    dag = Dag.objects.get(uid="team/a.yaml")
-    assert output in str(dag.stale_reason)
-    assert dag.spec["tasks"][0]["script"] == "echo a"
-    assert output in SyncRun.objects.latest("started_at").log
+    assert (report.pruned, report.stale, report.not_a_dag) == ((), uids, ())
+    failed = {item.path: item for item in report.failed}
+    log = SyncRun.objects.latest("started_at").log
+    for case, (_content, line, output) in UNPROVEN.items():
+        with subtests.test(case):
+            path = paths[case]
+            assert failed[path].line == line
+            assert output in failed[path].message
+            dag = Dag.objects.get(uid=f"team/{path}")
+            assert output in str(dag.stale_reason)
+            assert dag.spec["tasks"][0]["script"] == "echo a"
+            assert any(path in entry and output in entry for entry in log.splitlines()), log
 
+    assert len(failed) == len(UNPROVEN)
     assert sync().state == RepositoryState.DEGRADED  # nothing new: still said
-    assert sync(full=True).stale == ("team/a.yaml",)
-    (work_repo.work / "a.yaml").unlink()
+    assert sync(full=True).stale == uids
+    for path in paths.values():
+        (work_repo.work / path).unlink()
     work_repo.publish()
     report = sync()
-    assert (report.state, report.pruned) == (RepositoryState.IN_SYNC, ("team/a.yaml",))
+    assert (report.state, report.pruned) == (RepositoryState.IN_SYNC, uids)
 
 
-@pytest.mark.parametrize("name", PROVEN)
-def test_a_file_that_is_something_else_now_prunes_its_dag(name: str, work_repo: WorkRepo, sync: Sync) -> None:
-    work_repo.publish({"a.yaml": GOOD})
+def test_a_file_that_is_something_else_now_prunes_its_dag(work_repo: WorkRepo, sync: Sync) -> None:
+    paths = {name: f"{name}.yaml" for name in PROVEN}
+    work_repo.publish({**dict.fromkeys(paths.values(), GOOD), "b.yaml": yaml_dag("b")})
     sync()
-    work_repo.publish({"a.yaml": PROVEN[name]})
+    work_repo.publish({paths[name]: content for name, content in PROVEN.items()})
     report = sync()
-    assert (report.state, report.pruned) == (RepositoryState.IN_SYNC, ("team/a.yaml",))
-    assert list(report.not_a_dag_reasons) == ["a.yaml"]
+    assert (report.state, report.failed) == (RepositoryState.IN_SYNC, ())
+    assert report.pruned == tuple(sorted(f"team/{path}" for path in paths.values()))
+    assert sorted(report.not_a_dag_reasons) == sorted(paths.values())
 
 
 def test_a_new_file_in_doubt_is_listed_with_its_reason(work_repo: WorkRepo, sync: Sync) -> None:
