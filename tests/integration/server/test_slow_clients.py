@@ -5,13 +5,14 @@ from __future__ import annotations
 import http.client
 import json
 import resource
+import select
 import socket
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -57,15 +58,18 @@ class Held:
 
     def __init__(self, port: int, sent: bytes, count: int) -> None:
         self._sockets = []
+        self._events = select.poll()
         for _ in range(count):
             one = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS)
             if sent:
                 one.sendall(sent)
             one.setblocking(False)
             self._sockets.append(one)
+            self._events.register(one, select.POLLIN)
 
     def open(self) -> int:
-        return sum(not _is_closed(one) for one in self._sockets)
+        heard = {number for number, _ in self._events.poll(0)}
+        return sum(one.fileno() not in heard or not _is_closed(one) for one in self._sockets)
 
     def send(self, data: bytes) -> None:
         for one in self._sockets:
@@ -97,6 +101,13 @@ def held(port: int, sent: bytes, count: int = HELD) -> Iterator[Held]:
         connections.close()
 
 
+@contextmanager
+def each_held(port: int, kinds: Iterable[str]) -> Iterator[dict[str, Held]]:
+    """Hold connections of all these kinds of `SENT` at the same time."""
+    with ExitStack() as stack:
+        yield {what: stack.enter_context(held(port, SENT[what])) for what in kinds}
+
+
 def status_of(address: str) -> int:
     with urllib.request.urlopen(address, timeout=PATIENCE_SECONDS) as answer:
         return int(answer.status)
@@ -113,9 +124,10 @@ def patient_server(django_db_setup: None, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="module")
 def strict_server(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The port of a web server with deadlines of a few seconds."""
+    """The port of a web server with deadlines of a few seconds, whose limit of connections no test reaches."""
     port = free_port()
-    with web_server(port, tmp_path_factory.mktemp("strict") / "log", processes=2, **DEADLINES):
+    limits = {**DEADLINES, "KIOK_WEB_MAX_CONNECTIONS": "10000"}
+    with web_server(port, tmp_path_factory.mktemp("strict") / "log", processes=2, **limits):
         yield port
 
 
@@ -128,23 +140,39 @@ def test_two_hundred_held_connections_delay_no_request(what: str, patient_server
         assert others.open() == HELD
 
 
-@pytest.mark.parametrize("what", SENT)
-def test_two_hundred_held_connections_are_closed_at_deadlines(what: str, strict_server: int) -> None:
-    with held(strict_server, SENT[what]) as others:
-        eventually(lambda: not others.open(), PATIENCE_SECONDS, lambda: f"{others.open()} are open")
+def wait_until_closed(others: Held) -> None:
+    eventually(lambda: not others.open(), PATIENCE_SECONDS, lambda: f"{others.open()} are open")
+
+
+def test_two_hundred_held_connections_are_closed_at_deadlines(
+    strict_server: int, subtests: pytest.Subtests
+) -> None:
+    with each_held(strict_server, SENT) as kinds:
+        for what, others in kinds.items():
+            with subtests.test(what):
+                wait_until_closed(others)
         assert status_of(f"http://127.0.0.1:{strict_server}/healthz") == 200
 
 
-@pytest.mark.parametrize("what", TRICKLED)
-def test_a_byte_now_and_then_keeps_no_connection_open(what: str, strict_server: int) -> None:
-    with held(strict_server, SENT[what]) as others:
+def test_a_byte_now_and_then_keeps_no_connection_open(strict_server: int, subtests: pytest.Subtests) -> None:
+    ended = threading.Event()
+    with each_held(strict_server, TRICKLED) as kinds:
 
-        def all_closed() -> bool:
-            others.send(TRICKLED[what])
-            return not others.open()
+        def trickle() -> None:
+            while not ended.wait(0.3):
+                for what, others in kinds.items():
+                    others.send(TRICKLED[what])
 
-        assert status_of(f"http://127.0.0.1:{strict_server}/healthz") == 200
-        eventually(all_closed, PATIENCE_SECONDS, lambda: f"{others.open()} are open")
+        sender = threading.Thread(target=trickle)
+        sender.start()
+        try:
+            assert status_of(f"http://127.0.0.1:{strict_server}/healthz") == 200
+            for what, others in kinds.items():
+                with subtests.test(what):
+                    wait_until_closed(others)
+        finally:
+            ended.set()
+            sender.join()
 
 
 def test_a_connection_that_is_used_stays_open_over_many_deadlines(tmp_path: Path) -> None:
