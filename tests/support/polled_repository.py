@@ -22,7 +22,7 @@ from kiok.cluster.conf import properties
 INTERVAL = timedelta(seconds=60)
 HEADER = "from kiok import Dag\n"
 GOOD = HEADER + "d = Dag('good')\nd.task('a', script='s')\n"
-LOOPS = "while True: pass\n"
+LOOPS = "import time\nwhile True: time.sleep(60)\n"  # needs no CPU, which other tests use
 
 
 def changed_limits(monkeypatch: pytest.MonkeyPatch, **limits: int) -> Iterator[None]:
