@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from kiok.server import embedded
 from tests.support.canary.marks import Marks
 from tests.support.embedded_users import USER, User, alive, postmaster, wait_until
 
@@ -30,6 +31,21 @@ def data_dir() -> Iterator[Path]:
         os.kill(pid, signal.SIGKILL)
         wait_until(lambda: not alive(pid))
     shutil.rmtree(base, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a cluster that was created and never started, to copy."""
+    created = tmp_path_factory.mktemp("created") / "postgres"
+    embedded._make_cluster(created)
+    return created
+
+
+@pytest.fixture
+def made(data_dir: Path, cluster: Path) -> None:
+    """Give the data folder a cluster, for tests that do not need the first user to create it."""
+    data_dir.mkdir(mode=0o700)
+    shutil.copytree(cluster, data_dir / "postgres")
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ def test_five_processes_share_one_server_that_ends_with_the_last(
     assert not (data_dir / "postgres" / "postmaster.pid").exists()
 
 
+@pytest.mark.usefixtures("made")
 def test_a_user_that_is_killed_neither_stops_the_server_nor_keeps_it(
     data_dir: Path, use: Callable[..., User]
 ) -> None:
@@ -44,6 +45,7 @@ def test_a_user_that_is_killed_neither_stops_the_server_nor_keeps_it(
     assert postmaster(data_dir) is None
 
 
+@pytest.mark.usefixtures("made")
 def test_a_server_whose_only_user_was_killed_is_taken_over(data_dir: Path, use: Callable[..., User]) -> None:
     first = use()
     started = first.started()
@@ -55,6 +57,7 @@ def test_a_server_whose_only_user_was_killed_is_taken_over(data_dir: Path, use: 
     assert postmaster(data_dir) is None
 
 
+@pytest.mark.usefixtures("made")
 def test_committed_rows_survive_a_killed_server(data_dir: Path, use: Callable[..., User]) -> None:
     first = use(USER.replace(", durable=False", ""))
     first.started()
@@ -72,6 +75,7 @@ def test_committed_rows_survive_a_killed_server(data_dir: Path, use: Callable[..
         assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
 
 
+@pytest.mark.usefixtures("made")
 def test_a_pid_file_that_names_another_program_does_not_hinder_the_start(
     data_dir: Path, use: Callable[..., User]
 ) -> None:
@@ -94,6 +98,7 @@ def with_child(until: Path) -> str:
     return USER.replace("with psycopg", f"{child}with psycopg")
 
 
+@pytest.mark.usefixtures("made")
 def test_a_forked_child_does_not_stop_the_server_of_its_parent(
     data_dir: Path, tmp_path: Path, use: Callable[..., User]
 ) -> None:
@@ -111,6 +116,7 @@ def test_a_forked_child_does_not_stop_the_server_of_its_parent(
     assert postmaster(data_dir) is None
 
 
+@pytest.mark.usefixtures("made")
 def test_the_last_user_waits_for_the_child_of_a_killed_user(
     data_dir: Path, tmp_path: Path, use: Callable[..., User]
 ) -> None:
@@ -125,6 +131,7 @@ def test_the_last_user_waits_for_the_child_of_a_killed_user(
     assert postmaster(data_dir) is None
 
 
+@pytest.mark.usefixtures("made")
 def test_a_user_that_ends_does_not_wait_for_another_user(data_dir: Path, use: Callable[..., User]) -> None:
     stays, ends = use(), use(USER.replace("url =", "embedded._CHILDREN_SECONDS = 3600\nurl =", 1))
     assert stays.started() == ends.started()
@@ -152,6 +159,7 @@ for _ in sys.stdin:
 """
 
 
+@pytest.mark.usefixtures("made")
 def test_two_users_that_end_together_stop_the_server_despite_children(
     data_dir: Path, use: Callable[..., User]
 ) -> None:
@@ -233,6 +241,7 @@ def test_a_cluster_of_another_version_is_left_alone_and_named(data_dir: Path) ->
     assert (data_dir / "postgres" / "PG_VERSION").read_text() == "16\n"
 
 
+@pytest.mark.usefixtures("made")
 def test_a_server_that_cannot_start_is_reported_with_its_log(
     data_dir: Path, use: Callable[..., User]
 ) -> None:
@@ -244,6 +253,7 @@ def test_a_server_that_cannot_start_is_reported_with_its_log(
         embedded.ensure(data_dir)
 
 
+@pytest.mark.usefixtures("made")
 @pytest.mark.case("surface.readiness")
 def test_readiness_is_503_while_migrations_are_missing(data_dir: Path, use: Callable[..., User]) -> None:
     use().started()
