@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Mapping
+from functools import cache
 
 import pytest
 
@@ -30,8 +31,9 @@ def entries(jar: bytes) -> dict[str, bytes]:
         return {name: opened.read(name) for name in opened.namelist() if name.endswith(".class")}
 
 
+@cache
 def version(**changed: str | None) -> bytes:
-    """A jar of Kept, AbstractBase and Child, with some sources changed or (None) left out."""
+    """Return a jar of Kept, AbstractBase and Child, with some sources changed or (None) left out."""
     sources: Mapping[str, str | None] = {"Kept": KEPT, "AbstractBase": BASE, "Child": CHILD, **changed}
     return compile_jar({f"{name}.java": text for name, text in sources.items() if text is not None})
 
