@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from django.contrib.auth.models import User
 
@@ -10,6 +12,14 @@ from tests.integration.conftest import Sync
 from tests.support.held_commits import TWO, UIDS
 from tests.support.polled_repository import Polled
 from tests.support.servers.repositories import WorkRepo
+from tests.support.stateful.nursery import Nursery
+
+
+@pytest.fixture(scope="module")
+def nursery(django_db_setup: None) -> Iterator[Nursery]:
+    """Start the process whose forks are syncs that are killed."""
+    with Nursery() as nursery:
+        yield nursery
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -28,12 +27,6 @@ BEFORE, POISON, CURE = (yaml_dag("a", f"echo {number}") for number in range(3))
 DIED = ("abandoned", "worker_died")
 FAILED = ("failed", "worker_died")
 SUCCEEDED = ("succeeded", "")
-
-
-@pytest.fixture(scope="module")
-def nursery(django_db_setup: None) -> Iterator[Nursery]:
-    with Nursery() as nursery:
-        yield nursery
 
 
 class Poisoned:

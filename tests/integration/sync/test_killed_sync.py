@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from django.db import connection
 
 from gitsync.models import Repository, SourceFile, SyncRun
 from gitsync.sync import remote
@@ -23,43 +19,12 @@ from tests.support.reference.model import Files, after
 from tests.support.reference.reading import read_store
 from tests.support.servers.repositories import WorkRepo
 from tests.support.servers.ssh import SshServer
+from tests.support.stateful.nursery import Nursery
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 STEPS = ("probe", "fetch", "discover", "compile", "plan", "apply", "finish")
-
-# Runs the real sync in a process of its own, which kills itself with SIGKILL in a step, once the condition holds.
-KILLED = """
-import os, signal, sys, threading
-import django
-django.setup()
-from gitsync.models import Repository
-from gitsync.sync import remote
-from gitsync.sync.run import SyncOptions, sync_repository
-from gitsync.worker import sandbox
-from tests.support.waiting import wait_until
-
-def is_key_in_use():
-    return any(remote.client().secrets_root.glob(f"call-*-{os.getpid()}-*/*"))
-
-def is_container_running():
-    labels = [f"kiok.service={sandbox.service()}", "kiok.repository=team"]
-    return sandbox.sandbox().engine.client().containers(filters={"label": labels, "status": "running"})
-
-condition = {"key": is_key_in_use, "container": is_container_running}.get(sys.argv[2])
-
-def die():
-    if condition:
-        wait_until(condition, sys.argv[2])
-    os.kill(os.getpid(), signal.SIGKILL)
-
-def progress(step, detail):
-    if step == sys.argv[1] and not detail:
-        threading.Thread(target=die).start() if condition else die()
-
-sync_repository(Repository.objects.get().pk, SyncOptions(), progress)
-"""
 
 PYTHON = python_file({"p": "s"}, comment="\nimport time\ntime.sleep(0.2)")
 
@@ -76,24 +41,6 @@ def private(work_repo: WorkRepo, ssh_server: SshServer, repository: Repository) 
     repository.credential = connection_row
     repository.save()
     return repository
-
-
-def killed_in(step: str, once: str = "") -> None:
-    """Run a sync in another process until it kills itself in that step.
-
-    `once` is what must hold before: a "key" is in use, or a "container" runs.
-    """
-    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.support.same_database"}
-    environment["TEST_DATABASE_NAME"] = connection.settings_dict["NAME"]
-    ended = subprocess.run(
-        [sys.executable, "-c", KILLED, step, once],
-        env=environment,
-        cwd=Path(__file__).parents[3],
-        capture_output=True,
-        timeout=600,
-        check=False,
-    )
-    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()[-3000:]
 
 
 def state() -> dict[str, object]:
@@ -140,7 +87,7 @@ def _own_credentials_folder() -> None:
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.case("recovery.crash-before-publish", "recovery.crash-after-fetch", "publish.after-crash")
 def test_a_sync_killed_in_a_step_is_completed_by_the_next(
-    step: str, private: Repository, work_repo: WorkRepo, sync: Sync
+    step: str, private: Repository, work_repo: WorkRepo, sync: Sync, nursery: Nursery
 ) -> None:
     old: Files = {
         "a.yaml": yaml_file({"a": "echo 1"}),
@@ -159,7 +106,7 @@ def test_a_sync_killed_in_a_step_is_completed_by_the_next(
     commit = work_repo.publish({path: file.text or "" for path, file in new.items()})
     before = state()
 
-    killed_in(step)
+    assert nursery.sync(private.pk, step=step)
 
     between = state()
     if step != "finish":
@@ -175,11 +122,11 @@ def test_a_sync_killed_in_a_step_is_completed_by_the_next(
 
 
 def test_a_sync_killed_while_a_container_compiles_leaves_no_container(
-    private: Repository, work_repo: WorkRepo, sync: Sync
+    private: Repository, work_repo: WorkRepo, sync: Sync, nursery: Nursery
 ) -> None:
     slow = "from kiok import Dag\nimport time\ntime.sleep(600)\nd = Dag('p')\nd.task('a', script='s')\n"
     work_repo.publish({"p.py": slow})
-    killed_in("compile", once="container")
+    assert nursery.sync(private.pk, step="compile", once="container")
     wait_until_clean()
     work_repo.publish({"p.py": slow.replace("600", "0")})
     assert sync().created == ("team/p.py::p",)
@@ -188,13 +135,13 @@ def test_a_sync_killed_while_a_container_compiles_leaves_no_container(
 @pytest.mark.rule("credentials.key-file")
 @pytest.mark.case("recovery.garbage")
 def test_a_sync_killed_while_git_holds_the_key_leaves_no_key_and_no_lock(
-    private: Repository, ssh_server: SshServer, work_repo: WorkRepo, sync: Sync
+    private: Repository, ssh_server: SshServer, work_repo: WorkRepo, sync: Sync, nursery: Nursery
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})
     sync()
     commit = work_repo.publish({"a.yaml": yaml_dag("a", "echo 2")})
     ssh_server.delay(8)
-    killed_in("fetch", once="key")
+    assert nursery.sync(private.pk, step="fetch", once="key")
     ssh_server.delay(0)
     assert sync().to_commit == commit
     remote.sweep()

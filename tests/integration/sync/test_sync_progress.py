@@ -24,9 +24,9 @@ from gitsync.sync.run import SyncOptions, sync_repository
 from kiok.connections import redaction
 from kiok.connections.models import Connection
 from tests.integration.conftest import Sync, yaml_dag
-from tests.integration.sync.test_killed_sync import killed_in
 from tests.support.servers.repositories import WorkRepo
 from tests.support.signing import SshKey, signed_commit
+from tests.support.stateful.nursery import Nursery
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -202,9 +202,11 @@ def test_a_sync_that_is_abandoned_has_a_log_up_to_there(
     assert f"apply: abandoned ({reason}): " in run.log.split("\n")[-1]
 
 
-def test_the_log_of_a_killed_sync_ends_at_its_last_step(work_repo: WorkRepo, sync: Sync) -> None:
+def test_the_log_of_a_killed_sync_ends_at_its_last_step(
+    work_repo: WorkRepo, repository: Repository, sync: Sync, nursery: Nursery
+) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})
-    killed_in("apply")
+    assert nursery.sync(repository.pk, step="apply")
     assert "compile: 1 of 1 files compiled" in log_of_last()
     sync()
     run = SyncRun.objects.earliest("id")

@@ -12,19 +12,34 @@ from types import TracebackType
 
 from django.db import connection
 
-# The child kills itself with SIGKILL at the beginning of a step, or before its nth statement to the database.
+# The child kills itself with SIGKILL at the beginning of a step, or before its nth statement to the database. With
+# `once` it goes on in the step until the condition holds.
 _NURSERY = """
-import json, os, signal, sys
+import json, os, signal, sys, threading
 import django
 django.setup()
 from django.db import connection
 from gitsync.models import Trigger
+from gitsync.sync import remote
 from gitsync.sync.run import SyncOptions, sync_repository
+from gitsync.worker import sandbox
+from tests.support.waiting import wait_until
 
-def die():
+def is_key_in_use():
+    return any(remote.client().secrets_root.glob(f"call-*-{os.getpid()}-*/*"))
+
+def is_container_running():
+    labels = [f"kiok.service={sandbox.service()}", "kiok.repository=team"]
+    return sandbox.sandbox().engine.client().containers(filters={"label": labels, "status": "running"})
+
+CONDITIONS = {"key": is_key_in_use, "container": is_container_running}
+
+def die(once=""):
+    if once:
+        wait_until(CONDITIONS[once], once)
     os.kill(os.getpid(), signal.SIGKILL)
 
-def sync(pk, step, statements, trigger):
+def sync(pk, step, statements, once, trigger):
     request = SyncOptions(Trigger(trigger))
     left = [statements]
 
@@ -35,8 +50,8 @@ def sync(pk, step, statements, trigger):
         return execute(*arguments)
 
     def progress(name, detail):
-        if name == step:
-            die()
+        if name == step and not detail:
+            threading.Thread(target=die, args=[once]).start() if once else die()
 
     if step:
         sync_repository(pk, request, progress)
@@ -84,14 +99,18 @@ class Nursery:
         self._process.stdin.close()
         self._process.wait(600)
 
-    def sync(self, pk: int, *, step: str = "", statements: int = 0, trigger: str = "command") -> bool:
-        """Sync a repository until the step begins, or after so many statements; whether it was killed there.
+    def sync(
+        self, pk: int, *, step: str = "", statements: int = 0, once: str = "", trigger: str = "command"
+    ) -> bool:
+        """Sync a repository in a process that kills itself, and return whether it did.
 
-        A sync that does not get so far ends as any other.
+        It does so when `step` begins, or after so many statements. `once` is what must hold before in that step: a
+        "key" is in use, or a "container" of the repository `team` runs. A sync that does not get so far ends as any
+        other.
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        requested = {"pk": pk, "step": step, "statements": statements, "trigger": trigger}
+        requested = {"pk": pk, "step": step, "statements": statements, "once": once, "trigger": trigger}
         self._process.stdin.write(json.dumps(requested) + "\n")
         self._process.stdin.flush()
         status = int(self._process.stdout.readline())
