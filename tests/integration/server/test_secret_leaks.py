@@ -71,7 +71,7 @@ def test_no_secret_is_anywhere_but_where_it_belongs(
         "database": surfaces.database(),
         "command lines": b"\n".join(sight.command for sight in use.sights),
     }
-    leaks = {place: places for place, content in found.items() if (places := marks.found_in(content))}
+    leaks = marks.found_among(found)
     leaks |= held_wrongly(use.sights, marks, use.cluster_pid)
     leaks |= {
         f"{sight}, afterwards": ["still holds a credential"]
@@ -88,7 +88,8 @@ def everything_was_looked_at(stage: Stage, found: Mapping[str, bytes], use: Use)
     """Nothing was found; that counts only where there was something to find it in."""
     marks = stage.marks
     assert use.sweeps >= 10
-    seen = {name for sight in use.sights if sight not in use.noted for name in credentials(sight, marks)}
+    noted = set(use.noted)
+    seen = {name for sight in use.sights if sight not in noted for name in credentials(sight, marks)}
     assert {"httpsslow", "sshslow"} <= seen, "the watcher missed credentials that were in use for seconds"
     assert {"git", "ssh", "setpriv"} <= {sight.name for sight in use.noted}
     lent = {name for sight in use.noted for name in credentials(sight, marks)}

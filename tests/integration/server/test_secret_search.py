@@ -35,6 +35,9 @@ def test_the_search_finds_a_secret_in_every_encoding(encoding: str, marks: Marks
     assert marks.found_in(f"before {written} after".encode())
     assert marks.found_in(f'{{"a": "{written}"}}'.encode("utf-16-le").replace(b"\0", b""))
     assert not Marks().found_in(f"before {written} after".encode())
+    contents = {"clean": b"\0\xffclean", "holds it": f"before {written} after".encode()}
+    assert list(marks.found_among(contents)) == ["holds it"]
+    assert Marks().found_among(contents) == {}
 
 
 @pytest.mark.parametrize("encoding", KEY_ENCODINGS)
@@ -46,6 +49,12 @@ def test_the_search_finds_a_private_key_in_every_encoding(
     marks.add_key(key)
     assert marks.found_in(f"before {KEY_ENCODINGS[encoding](key)} after".encode())
     assert not marks.found_in(f"before {KEY_ENCODINGS[encoding](other)} after".encode())
+    contents = {
+        name: f"before {KEY_ENCODINGS[encoding](text)} after".encode()
+        for name, text in (("key", key), ("other", other))
+    }
+    assert list(marks.found_among(contents)) == ["key"]
+    assert marks.found_among({"other": contents["other"]}) == {}
 
 
 def test_the_search_finds_each_line_of_a_private_key_alone(marks: Marks, tmp_path: Path) -> None:

@@ -11,10 +11,12 @@ from __future__ import annotations
 import base64
 import html
 import json
+import os
 import re
 import secrets
 import string
-from collections.abc import Callable, Iterable
+import subprocess
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, quote_plus
 
@@ -129,12 +131,35 @@ class Marks:
         self._made_for = len(self.keys)
         return self._needles
 
+    def found_among(self, contents: Mapping[str, bytes]) -> dict[str, list[str]]:
+        """Return the places of secrets by the name of the content that holds them.
+
+        grep reads all contents in one pass, in a tenth of the time that `found_in` takes for each: only if it finds
+        something are the places looked for.
+        """
+        patterns = b"\n".join(self.needles())
+        grep = ["grep", "--text", "--count", "--fixed-strings", "-e", patterns]
+        with subprocess.Popen(
+            grep, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "LC_ALL": "C"}
+        ) as search:
+            assert search.stdin is not None
+            assert search.stdout is not None
+            for content in contents.values():
+                for read in _READINGS:
+                    search.stdin.write(read(content) + b"\n")
+            search.stdin.close()
+            lines = int(search.stdout.read())
+        assert search.returncode == (0 if lines else 1)
+        if not lines:
+            return {}
+        return {name: places for name, content in contents.items() if (places := self.found_in(content))}
+
     def found_in(self, content: bytes) -> list[str]:
         """Return at most five places of a secret in the content, each with the text around it."""
         places = []
         needles = self.needles()
-        # Base64 and keys may be broken into lines, escaped or not.
-        for text in (content, _without_line_breaks(content)):
+        for read in _READINGS:
+            text = read(content)
             for needle in needles:
                 at = text.find(needle)
                 if at >= 0:
@@ -150,6 +175,10 @@ def _without_line_breaks(content: bytes) -> bytes:
     for escaped in (rb"\\r", rb"\\n", rb"\r", rb"\n"):
         content = content.replace(escaped, b"")
     return content
+
+
+# Base64 and keys may be broken into lines, escaped or not.
+_READINGS: tuple[Callable[[bytes], bytes], ...] = (bytes, _without_line_breaks)
 
 
 def _is_common(piece: str) -> bool:

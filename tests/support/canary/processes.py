@@ -46,8 +46,8 @@ while True:
         os.write(swept, b".")
     except BlockingIOError:
         pass  # nobody has asked for a while
-    # It takes a third of a processor, and leaves the rest to what it watches.
-    if select.select([0], [], [], 2 * (time.monotonic() - began))[0]:
+    # It takes an eighth of a processor, and leaves the rest to what it watches.
+    if select.select([0], [], [], 7 * (time.monotonic() - began))[0]:
         break
 pickle.dump((sweeps, [(int(p), c, e, *more) for (p, c, e), more in seen.items()]), sys.stdout.buffer)
 """

@@ -142,7 +142,7 @@ class ContainerWatch:
         self._thread.join(timeout=600)
 
     def _watch(self) -> None:
-        while not self._done.wait(0.05):
+        while not self._done.wait(0.2):  # a container that tells something runs for seconds
             for item in self._client.containers(all=True, filters={"label": self._label}):
                 told = self.seen.setdefault(item["Id"], set())
                 with contextlib.suppress(docker.errors.APIError):  # it ended meanwhile
