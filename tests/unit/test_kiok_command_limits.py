@@ -54,14 +54,18 @@ def shell(line: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     [
         ("x = 1\nwhile True:\n    x += 1\n", None, ""),
         ("import time\ntime.sleep(1000)\n", 2, ""),
-        ("def f():\n    while True: pass\nf()\n", 2, "\n  at a.py:3 in <module>\n  at a.py:2 in f"),
+        (
+            "def f():\n    __import__('time').sleep(1000)\nf()\n",
+            2,
+            "\n  at a.py:3 in <module>\n  at a.py:2 in f",
+        ),
         ("import helper\n", 1, "\n  at a.py:1 in <module>\n  at helper.py:1 in <module>"),
         ("import re\nre.match('(a+)+b', 'a' * 60)\n", 2, "\n  at a.py:2 in <module>\n"),
         (
-            "import threading\ndef spin():\n    while True: pass\n"
-            "threading.Thread(target=spin, daemon=True).start()\nthreading.Event().wait()\n",
-            5,
-            "\n  at a.py:5 in <module>\n",
+            "import threading\nwait = threading.Event().wait\n"
+            "threading.Thread(target=wait, daemon=True).start()\nwait()\n",
+            4,
+            "\n  at a.py:4 in <module>\n",
         ),
     ],
 )
@@ -69,7 +73,7 @@ def test_file_that_hangs_is_stopped_and_its_line_is_named(
     tmp_path: Path, source: str, line: int | None, trail: str
 ) -> None:
     (tmp_path / "a.py").write_text(source)
-    (tmp_path / "helper.py").write_text("while True: pass\n")
+    (tmp_path / "helper.py").write_text("__import__('time').sleep(1000)\n")
     (tmp_path / "b.py").write_text(DAG)
     done = run("--timeout", "3", "a.py", "b.py", cwd=tmp_path)
     assert done.returncode == 1
@@ -87,7 +91,7 @@ def test_file_that_hangs_is_stopped_and_its_line_is_named(
 
 def test_file_that_cancels_its_timer_is_still_stopped(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text(
-        "import faulthandler\nfaulthandler.cancel_dump_traceback_later()\nwhile True: pass\n"
+        "import faulthandler, time\nfaulthandler.cancel_dump_traceback_later()\ntime.sleep(1000)\n"
     )
     done = run("--check", "--timeout", "2.5", "a.py", cwd=tmp_path)
     assert done.returncode == 1
