@@ -153,18 +153,15 @@ def test_a_class_that_may_be_a_dag_is_a_doubt(sandbox: DockerSandbox) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("folder", "advice"),
-    [
-        ("BOOT-INF/classes/", "Build a plain jar, not an executable or web archive"),
-        ("WEB-INF/classes/", "Build a plain jar, not an executable or web archive"),
-        ("META-INF/versions/17/", "multi-release jars are read as plain jars"),
-        ("classes/", "classes are read only from the root of the jar, this one from com/acme/Heir.class"),
-    ],
-)
-def test_a_dag_class_whose_path_differs_from_its_name_is_an_error(
-    sandbox: DockerSandbox, folder: str, advice: str
-) -> None:
+FOLDERS = {
+    "BOOT-INF/classes/": "Build a plain jar, not an executable or web archive",
+    "WEB-INF/classes/": "Build a plain jar, not an executable or web archive",
+    "META-INF/versions/17/": "multi-release jars are read as plain jars",
+    "classes/": "classes are read only from the root of the jar, this one from com/acme/Heir.class",
+}
+
+
+def test_a_dag_class_whose_path_differs_from_its_name_is_an_error(sandbox: DockerSandbox) -> None:
     sources = {
         "com/acme/Base.java": "package com.acme;\n"
         + IMPORTS
@@ -175,12 +172,18 @@ def test_a_dag_class_whose_path_differs_from_its_name_is_an_error(
     }
     jar = compile_jar(sources)
     with zipfile.ZipFile(io.BytesIO(jar)) as opened:
-        moved = {folder + name: opened.read(name) for name in opened.namelist() if name.endswith(".class")}
-    run = run_jar(sandbox, zipped(moved))
-    assert run.dag_ids == []
-    assert advice in run.about("com.acme.Heir").message
-    both = run_jar(sandbox, rezipped(jar, changed=moved))
-    assert (both.dag_ids, both.messages, both.doubts) == (["heir"], [], [])
+        classes = {name: opened.read(name) for name in opened.namelist() if name.endswith(".class")}
+    jars = {}
+    for folder in FOLDERS:
+        moved = {folder + name: content for name, content in classes.items()}
+        jars[f"{folder}moved.jar"] = zipped(moved)
+        jars[f"{folder}both.jar"] = rezipped(jar, changed=moved)
+    runs = run_jars(sandbox, jars)
+    for folder, advice in FOLDERS.items():
+        run, both = runs[f"{folder}moved.jar"], runs[f"{folder}both.jar"]
+        assert run.dag_ids == [], folder
+        assert advice in run.about("com.acme.Heir").message, folder
+        assert (both.dag_ids, both.messages, both.doubts) == (["heir"], [], []), folder
 
 
 def test_a_jar_without_a_dag_class_is_reported_as_no_dag_file(sandbox: DockerSandbox) -> None:
@@ -251,11 +254,11 @@ def test_a_class_of_a_later_java_fails_alone_and_names_the_release(sandbox: Dock
     assert "class Late: needs Java 99 (class file version 143), but the sandbox runs Java" in run.messages[0]
 
 
-@pytest.mark.parametrize("release", [8, 11, 17])
-def test_class_files_up_to_the_sandboxs_java_load(sandbox: DockerSandbox, release: int) -> None:
-    jar = compile_jar({"Good.java": IMPORTS + _class("Good", "good")}, release=release)
-    run = run_jar(sandbox, jar)
-    assert (run.dag_ids, run.messages) == (["good"], [])
+def test_class_files_up_to_the_sandboxs_java_load(sandbox: DockerSandbox) -> None:
+    sources = {"Good.java": IMPORTS + _class("Good", "good")}
+    runs = run_jars(sandbox, {f"{java}.jar": compile_jar(sources, release=java) for java in (8, 11, 17)})
+    for path, run in runs.items():
+        assert (run.dag_ids, run.messages) == (["good"], []), path
 
 
 def test_a_jar_may_carry_its_dependencies_and_resources(sandbox: DockerSandbox) -> None:
