@@ -33,7 +33,7 @@ def battle(java_image: str, java_builder_image: str) -> Battle:
         config = SandboxConfig(images={JAVA: java_image}, limits=SandboxLimits(jar_timeout_seconds=limit))
         jars = {path_of(attack): jar_of(attack, classes) for attack in hostile}
         crowds.append(Crowd(config, hostile=jars, innocent=innocent, uncompiled=uncompiled(classes)))
-    return fight(JAVA, crowds, pause_seconds=2)
+    return fight(JAVA, crowds, pause_seconds=5)
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=str)
