@@ -254,13 +254,12 @@ def test_the_example_compiles(sandbox: DockerSandbox) -> None:
 
 
 def test_the_sdk_is_java_8_and_is_built_the_same_each_time() -> None:
+    # The image's jars in /out are of an earlier build, with other times of the sources and in another time zone.
     script = """
     set -e
-    sh /build/java/build.sh /tmp/first >&2
     find /build/java -exec touch -d 2020-02-02 {} +
     TZ=Asia/Tokyo sh /build/java/build.sh /tmp/second >&2
-    cd /tmp/first && for jar in *.jar; do cmp "$jar" "/tmp/second/$jar" >&2; cmp "$jar" "/out/$jar" >&2; done
-    ls | tr '\\n' ' ' >&2
+    cd /tmp/second && diff -r . /out >&2
     cat kiok-sdk.jar
     """
     sdk = zipfile.ZipFile(io.BytesIO(in_builder(script)))
