@@ -31,6 +31,9 @@ BROKEN = {
     "Invalid": 'Dag dag = new Dag("invalid"); dag.task("t").requires("nobody"); return dag;',
 }
 
+# Hangs without using the processor.
+WAITS = "while (true) java.util.concurrent.locks.LockSupport.park();"
+
 # Whether any thread is defining a class.
 AT = """package com.acme;
 class At {
@@ -142,7 +145,7 @@ def test_classes_without_time_are_reported_with_the_class_that_used_it(
 ) -> None:
     limits = replace(LIMITS, jar_timeout_seconds=15)
     hurried = DockerSandbox(SandboxConfig(images={JAVA: java_image}, limits=limits))
-    sources = {f"com/acme/Hang{i}.java": _class(f"Hang{i}", "while (true) {}") for i in range(9)}
+    sources = {f"com/acme/Hang{i}.java": _class(f"Hang{i}", WAITS) for i in range(9)}
 
     run = run_jar(hurried, compile_jar(sources))
 
