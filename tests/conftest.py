@@ -16,6 +16,8 @@ from whitenoise.middleware import WhiteNoiseMiddleware
 # An example may take long on a busy machine. Benchmarks measure speed, not property tests. Hypothesis's own profile "ci"
 # has the same settings.
 hypothesis_settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# For a second run of the same tests, on another version of Python. A test's own number of examples stays.
+hypothesis_settings.register_profile("few", hypothesis_settings.get_profile("patient"), max_examples=10)
 if hypothesis_settings.get_current_profile_name() != "ci":
     hypothesis_settings.load_profile("patient")
 

@@ -59,6 +59,7 @@ def test_the_unit_tests_pass_on_python_3_13(debian: Debian, demo_of_root: str) -
     output = debian.run(
         [
             *(".venv/bin/python", "-m", "pytest", "tests/unit", "-q", "-p", "no:cacheprovider"),
+            "--hypothesis-profile=few",
             *(f"--ignore={path}" for path in left_out),
         ]
     )
