@@ -47,4 +47,4 @@ def battle_of_python(python_image: str, hostile: Sequence[Attack]) -> Battle:
     for limit in sorted({attack.limit for attack in hostile if attack.limit is not None}):
         slow = [attack for attack in hostile if attack.limit == limit]
         crowds += [_crowd(python_image, half, limit) for half in (slow[::2], slow[1::2]) if half]
-    return fight(python.PYTHON, crowds, pause_seconds=0.5)
+    return fight(python.PYTHON, crowds, pause_seconds=2)

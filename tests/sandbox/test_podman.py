@@ -119,7 +119,7 @@ def test_processes_that_fill_the_pool_together_start_one_container(
     config: SandboxConfig, python_image: str, engine: docker.DockerClient, service: str
 ) -> None:
     with filling_processes(python_image, service) as processes:
-        assert_one_of_them_fills(processes, DockerSandbox(config).pool, engine, service, rounds=10)
+        assert_one_of_them_fills(processes, DockerSandbox(config).pool, engine, service, rounds=5)
 
 
 def test_a_warm_container_is_claimed_and_orphans_are_removed(

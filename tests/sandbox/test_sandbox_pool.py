@@ -150,7 +150,7 @@ def test_processes_that_start_together_fill_the_pool_without_a_failure(
     pooled: DockerSandbox, python_image: str, engine: docker.DockerClient, service: str
 ) -> None:
     with filling_processes(python_image, service) as processes:
-        assert_one_of_them_fills(processes, pooled.pool, engine, service, rounds=20)
+        assert_one_of_them_fills(processes, pooled.pool, engine, service, rounds=10)
 
 
 def test_a_process_that_another_was_faster_than_leaves_its_container_alone(
