@@ -1,6 +1,6 @@
 // tries: sends reports to the driver without end
 // expect: class ChannelFlood: (hangs or is too slow|its JVM sent what is no report)
-// limit: 20
+// limit: 12
 import com.cloudcheflabs.kiok.sdk.*;
 import java.io.*;
 

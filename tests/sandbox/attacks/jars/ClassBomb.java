@@ -1,6 +1,6 @@
 // tries: defines classes without end
 // expect: class ClassBomb: .*(OutOfMemoryError|hangs or is too slow)
-// limit: 20
+// limit: 12
 import com.cloudcheflabs.kiok.sdk.*;
 
 public class ClassBomb implements KiokDag {

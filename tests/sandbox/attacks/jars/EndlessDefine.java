@@ -1,6 +1,6 @@
 // tries: loops without end in define()
 // expect: class EndlessDefine: hangs or is too slow
-// limit: 20
+// limit: 12
 import com.cloudcheflabs.kiok.sdk.*;
 
 public class EndlessDefine implements KiokDag {

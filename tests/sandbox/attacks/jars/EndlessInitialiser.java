@@ -1,6 +1,6 @@
 // tries: loops without end while its class is initialised
 // expect: class EndlessInitialiser: hangs or is too slow
-// limit: 20
+// limit: 12
 import com.cloudcheflabs.kiok.sdk.*;
 
 public class EndlessInitialiser implements KiokDag {

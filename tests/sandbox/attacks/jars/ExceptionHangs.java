@@ -1,6 +1,6 @@
 // tries: throws an error whose message method never returns
 // expect: class ExceptionHangs: hangs or is too slow
-// limit: 20
+// limit: 12
 import com.cloudcheflabs.kiok.sdk.*;
 
 public class ExceptionHangs implements KiokDag {

@@ -1,6 +1,6 @@
 // tries: fills the heap without end and catches every out-of-memory error
 // expect: class HeapBombCaught: .*(OutOfMemoryError|hangs or is too slow)
-// limit: 20
+// limit: 12
 import com.cloudcheflabs.kiok.sdk.*;
 
 public class HeapBombCaught implements KiokDag {

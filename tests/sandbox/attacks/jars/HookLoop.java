@@ -1,6 +1,6 @@
 // tries: ends the JVM with an exit hook that never ends
 // expect: class HookLoop: hangs or is too slow
-// limit: 20
+// limit: 12
 import com.cloudcheflabs.kiok.sdk.*;
 
 public class HookLoop implements KiokDag {

@@ -1,7 +1,7 @@
 // tries: prints without end
 // expect: class OutputFlood: hangs or is too slow
 // prints: flood
-// limit: 20
+// limit: 12
 import com.cloudcheflabs.kiok.sdk.*;
 
 public class OutputFlood implements KiokDag {
