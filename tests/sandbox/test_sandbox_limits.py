@@ -37,7 +37,7 @@ SMALL = SandboxLimits(
 
 # A file that exceeds one limit: (its code after `from kiok import Dag`, the expected message).
 PASSING = {
-    "time.py": ("while True: pass\n", "kiok.sandbox.file.timeout.ms = 8000;"),
+    "time.py": ("import time\ntime.sleep(60)\n", "kiok.sandbox.file.timeout.ms = 8000;"),
     "memory.py": ("x = bytearray(100 << 20)\n", "kiok.sandbox.memory.bytes = 201326592, of which 67108864"),
     "shared_memory.py": (
         "import mmap\nx = mmap.mmap(-1, 400 << 20)\nfor at in range(0, 400 << 20, 4096): x[at] = 1\n",
@@ -176,7 +176,12 @@ CLASSES = {
         "kiok.sandbox.pids = 40;",
     ),
 }
-HANGING = {"Slow": ("while (true) { }", "kiok.sandbox.jar.timeout.ms = 12000;")}
+HANGING = {
+    "Slow": (
+        "while (true) java.util.concurrent.locks.LockSupport.park();",
+        "kiok.sandbox.jar.timeout.ms = 12000;",
+    )
+}
 
 
 @pytest.mark.parametrize(

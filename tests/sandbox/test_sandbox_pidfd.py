@@ -33,7 +33,7 @@ FILES = {
     "first.py": DAG,
     "exits.py": "import os\nos._exit(3)\n",
     "killed.py": "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n",
-    "hangs.py": "while True: pass\n",  # one line, since the stack names the line that was running
+    "hangs.py": "__import__('time').sleep(60)\n",  # one line, since the stack names the line that was running
     "closes.py": "import os, time\nos.closerange(0, 4)\ntime.sleep(0.5)\nos._exit(5)\n",
     "talks.py": f"print('x' * 200_000)\n{DAG}",
     "too_large.py": "import os\nwhile True:\n    os.write(3, bytes(1 << 16))\n",

@@ -141,12 +141,16 @@ HANGING = {
     "pattern.py": ("import re\nre.match('(a+)+b', 'a' * 60)\n", 3, "\n  at pattern.py:3 in <module>"),
     "prints.py": ("while True: print('x' * 1000)\n", 2, ""),
     "helper.py": ("import spins\n", 2, "\n  at spins.py:2 in f"),
-    "deaf.py": ("import signal\nsignal.signal(signal.SIGUSR2, signal.SIG_IGN)\nwhile True: pass\n", None, ""),
+    "deaf.py": (
+        "import signal\nsignal.signal(signal.SIGUSR2, signal.SIG_IGN)\n__import__('time').sleep(60)\n",
+        None,
+        "",
+    ),
 }
 
 
 def test_a_file_that_hangs_is_reported_with_its_line(impatient: DockerSandbox) -> None:
-    files: dict[str, bytes | str] = {"spins.py": "def f():\n    while True: pass\nf()\n"}
+    files: dict[str, bytes | str] = {"spins.py": "def f():\n    __import__('time').sleep(60)\nf()\n"}
     files |= {path: "import kiok\n" + body for path, (body, _, _) in HANGING.items()}
     # A helper that hangs by itself is no DAG; only files that mention kiok fail.
     found = {file.source.path: file for file in compile_tree(MemoryTree(files), sandbox=impatient).files}
@@ -191,7 +195,7 @@ def test_a_file_always_has_all_of_its_time(python_image: str) -> None:
     """A container's time covers the full time of its files, and the overhead of each."""
     limits = SandboxLimits(file_timeout_seconds=2)
     sandbox = DockerSandbox(SandboxConfig(images={PYTHON: python_image}, limits=limits))
-    files: dict[str, bytes | str] = {f"{name}.py": "import kiok\nwhile True: pass\n" for name in "abc"}
+    files: dict[str, bytes | str] = {f"{name}.py": "import kiok, time\ntime.sleep(60)\n" for name in "abc"}
     for result in compile_tree(MemoryTree(files), sandbox=sandbox).files:
         assert result.seconds >= 2
         assert "kiok.sandbox.file.timeout.ms = 2000;" in problem(result).message
