@@ -123,7 +123,6 @@ REMEDIES: Mapping[StrEnum, str] = {
     ConnectionReason.TAMPERED: "Enter the property again, and find out who writes to the database.",
     ConnectionReason.INVALID_PROPERTY: "Correct the property: the message names the line and the rule.",
     ConnectionReason.MALFORMED_REFERENCE: "For the authors: write ${conn.<id>.<property>} or ${secret.<id>}.",
-    ConnectionReason.UNKNOWN_REFERENCE: "Add the connection or the property, or correct the reference.",
 }
 
 

@@ -79,7 +79,6 @@ CAUSES: Mapping[StrEnum, str] = {
     ConnectionReason.TAMPERED: "A stored secret was altered",
     ConnectionReason.INVALID_PROPERTY: "A property of the connection is not valid",
     ConnectionReason.MALFORMED_REFERENCE: "A reference to a connection is malformed",
-    ConnectionReason.UNKNOWN_REFERENCE: "A connection or its property does not exist",
 }
 _BY_NAME = {reason.value: text for reason, text in CAUSES.items()}
 

@@ -49,9 +49,9 @@ def shown_state(repository: Repository) -> str:
         return PAUSED
     if is_claimed(repository):
         return SYNCING
-    load_queue([repository])
-    is_queued: bool = getattr(repository, "is_queued")  # noqa: B009 - set by `load_queue`, it is no column
-    return QUEUED if is_queued else str(repository.state)
+    row: Any = repository  # `is_queued` is no column
+    load_queue([row])
+    return QUEUED if row.is_queued else str(row.state)
 
 
 def shown_label(repository: Repository) -> str:

@@ -8,8 +8,7 @@
         ├── MasterKeyUnchanged      operator: set a different new key
         ├── Tampered                operator: the stored value was altered or moved; enter it again
         ├── InvalidProperty         user: the name or value cannot be stored
-        ├── MalformedReference      author: invalid `${conn...}` or `${secret...}`
-        └── UnknownReference        author or operator: the connection or property does not exist
+        └── MalformedReference      author: invalid `${conn...}` or `${secret...}`
 
 No message contains the value of a property or a key.
 """
@@ -44,7 +43,6 @@ class ConnectionReason(StrEnum):
     TAMPERED = "tampered", "A stored value was altered, or belongs to another connection, property or key."
     INVALID_PROPERTY = "invalid_property", "The name or value of a property cannot be stored."
     MALFORMED_REFERENCE = "malformed_reference", "A ${conn...} or ${secret...} is malformed."
-    UNKNOWN_REFERENCE = "unknown_reference", "The connection does not exist, or lacks the property."
 
 
 class ConnectionsError(KiokError):
@@ -105,7 +103,3 @@ class InvalidProperty(ConnectionsError):
 
 class MalformedReference(ConnectionsError):
     reason = ConnectionReason.MALFORMED_REFERENCE
-
-
-class UnknownReference(ConnectionsError):
-    reason = ConnectionReason.UNKNOWN_REFERENCE

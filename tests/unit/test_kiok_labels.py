@@ -6,27 +6,11 @@ from typing import Any
 
 import pytest
 
-from kiok.problems import LocatedProblem
-from kiok.spec import DagSpec
-from kiok.validation import validate
+from tests.support.validated import good, only_problem
 
 
 def dag(**fields: object) -> dict[str, Any]:
     return {"id": "d", "tasks": [{"id": "a", "script": "echo"}], **fields}
-
-
-def good(value: object) -> DagSpec:
-    spec, problems = validate(value)
-    assert problems == ()
-    assert spec is not None
-    return spec
-
-
-def only_problem(value: object) -> LocatedProblem:
-    spec, problems = validate(value)
-    assert spec is None
-    (problem,) = problems
-    return problem
 
 
 def test_an_owner_and_tags_that_are_not_set_are_absent() -> None:

@@ -14,6 +14,7 @@ from kiok.params import MAX_CHOICES, MAX_PARAMS, PARAM_TYPES
 from kiok.problems import LocatedProblem
 from kiok.validation import validate
 from kiok.yaml_dag import compile_yaml
+from tests.support import validated
 from tests.unit.python_sources import compiled, problems_of, spec_of
 
 
@@ -23,19 +24,14 @@ def dag(params: object) -> dict[str, Any]:
 
 def written(**param: object) -> dict[str, Any]:
     """Return the compiled form of one valid parameter."""
-    spec, problems = validate(dag({"p": param}))
-    assert problems == ()
-    assert spec is not None
+    spec = validated.good(dag({"p": param}))
     assert validate(spec.to_json()).spec == spec
     found: dict[str, Any] = spec.to_json()["params"]["p"]
     return found
 
 
 def only_problem(params: object) -> LocatedProblem:
-    spec, problems = validate(dag(params))
-    assert spec is None
-    (problem,) = problems
-    return problem
+    return validated.only_problem(dag(params))
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from kiok import timezones
-from kiok.problems import LocatedProblem
-from kiok.spec import CONTAINER_TYPES, TASK_TYPES, DagSpec
-from kiok.validation import REQUIRED_CONFIG, validate
+from kiok.spec import CONTAINER_TYPES, TASK_TYPES
+from kiok.validation import REQUIRED_CONFIG
+from tests.support.validated import good, only_problem
 
 DAG_DEFAULTS: dict[str, object] = {
     "timezone": "Europe/Berlin",
@@ -27,20 +27,6 @@ TASK_KEYS: dict[str, object] = {"retries": 0, "retryDelayMs": 3_600_000, "runs":
 
 def dag(task: dict[str, object] | None = None, **fields: object) -> dict[str, Any]:
     return {"id": "d", "tasks": [{"id": "a", "script": "echo", **(task or {})}], **fields}
-
-
-def good(value: object) -> DagSpec:
-    spec, problems = validate(value)
-    assert problems == ()
-    assert spec is not None
-    return spec
-
-
-def only_problem(value: object) -> LocatedProblem:
-    spec, problems = validate(value)
-    assert spec is None
-    (problem,) = problems
-    return problem
 
 
 def test_keys_that_are_not_set_are_absent() -> None:

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kiok.problems import MAX_PROBLEMS, LocatedProblem
-from kiok.spec import TASK_TYPES, DagSpec
+from kiok.problems import MAX_PROBLEMS
+from kiok.spec import TASK_TYPES
 from kiok.validation import MAX_TASKS, validate
+from tests.support.validated import good, only_problem
 
 
 def dag(*tasks: object, **fields: object) -> dict[str, Any]:
@@ -21,20 +22,6 @@ def dag(*tasks: object, **fields: object) -> dict[str, Any]:
 
 def shell(id: object, **fields: object) -> dict[str, Any]:
     return {"id": id, "script": "echo", **fields}
-
-
-def good(value: object) -> DagSpec:
-    spec, problems = validate(value)
-    assert problems == ()
-    assert spec is not None
-    return spec
-
-
-def only_problem(value: object) -> LocatedProblem:
-    spec, problems = validate(value)
-    assert spec is None
-    assert len(problems) == 1, problems
-    return problems[0]
 
 
 def test_missing_and_null_optional_keys_get_their_defaults() -> None:

@@ -22,12 +22,16 @@ Words = Callable[..., str]
 
 @dataclass(frozen=True, slots=True)
 class ScheduleKind:
-    """A kind of schedule. PostgreSQL and Python read its pattern, which ignores case, alike."""
+    """A kind of schedule. PostgreSQL and Python read its pattern, which ignores case, alike.
+
+    The words of one that `is_timed` end with a time of day.
+    """
 
     key: str
     label: str
     pattern: str
     words: Words
+    is_timed: bool
 
 
 def _minutes(number: str | None) -> str:
@@ -62,16 +66,16 @@ def _monthly(minute: str, hours: str, day: str) -> str:
 
 
 def _times(minute: str, hours: str) -> str:
-    return ", ".join(f"{int(hour):02}:{int(minute):02}" for hour in hours.split(",")) + " UTC"
+    return ", ".join(f"{int(hour):02}:{int(minute):02}" for hour in hours.split(","))
 
 
-def _kind(key: str, label: str, fields: str, words: Words) -> ScheduleKind:
-    return ScheduleKind(key, label, rf"^\s*{fields}\s*$".replace(" ", r"\s+"), words)
+def _kind(key: str, label: str, fields: str, words: Words, *, is_timed: bool = True) -> ScheduleKind:
+    return ScheduleKind(key, label, rf"^\s*{fields}\s*$".replace(" ", r"\s+"), words, is_timed)
 
 
 KINDS = (
-    _kind("minutes", "every few minutes", r"\*(?:/(\d{1,2}))? \* \* \* \*", _minutes),
-    _kind("hourly", "hourly", rf"{_MINUTE} \*(?:/(\d{{1,2}}))? \* \* \*", _hourly),
+    _kind("minutes", "every few minutes", r"\*(?:/(\d{1,2}))? \* \* \* \*", _minutes, is_timed=False),
+    _kind("hourly", "hourly", rf"{_MINUTE} \*(?:/(\d{{1,2}}))? \* \* \*", _hourly, is_timed=False),
     _kind("daily", "daily", rf"{_MINUTE} {_HOURS} \* \* \*", _daily),
     _kind("weekdays", "on weekdays", rf"{_MINUTE} {_HOURS} \* \* {_WEEKDAYS}", _weekdays),
     _kind("weekly", "weekly", rf"{_MINUTE} {_HOURS} \* \* {_DAY}", _weekly),
@@ -84,8 +88,9 @@ def short_words(schedule: str, zone: str = "UTC") -> str:
     """Return a usual schedule in a few words, with the place of its time zone; any other schedule as it is written."""
     for kind in KINDS:
         if found := re.match(kind.pattern, schedule, re.IGNORECASE | re.ASCII):
+            words = kind.words(*found.groups())
             place = zone.rpartition("/")[2].replace("_", " ")
-            return kind.words(*found.groups()).replace(" UTC", f" {place}") or schedule
+            return (f"{words} {place}" if kind.is_timed else words) or schedule
     return schedule
 
 
