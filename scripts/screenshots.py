@@ -56,6 +56,12 @@ for age in range(14, 0, -1):
     DagRun.objects.filter(pk=run.pk).update(created_at=begun)
 """
 
+CONNECTIONS = """
+from kiok.connections.models import Connection
+for id in ("trino", "spark"):
+    Connection(id=id, usable_by_all=True).set_properties({"url": f"https://{id}.example.com", "user": "kiok"})
+"""
+
 REPLACE = """words => {
   const replaced = text => words.reduce((done, [from, to]) => done.replace(new RegExp(from, "g"), to), text);
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
@@ -233,7 +239,7 @@ def main() -> None:
             desk.add(name)
         desk.add_receiver("on call", chat.url("hooks/on-call"))
         tell_the_teams_news(desk, repositories, remote)
-        service.python("django", "shell", "-c", RUNS.format(uid=teams.NIGHTLY))
+        service.python("django", "shell", "-c", RUNS.format(uid=teams.NIGHTLY) + CONNECTIONS)
 
         step("Take the screenshots")
         FOLDER.mkdir(parents=True, exist_ok=True)
