@@ -36,7 +36,7 @@ LANES = {
 }
 # Of the whole suite. Most tests wait for most of their time, so there are more processes than processors. pytest-xdist
 # gives each process a file when it has ended one; tests/conftest.py puts the files first that take the longest.
-PROCESSES = 3
+PROCESSES = 4
 _XDIST = ("-n", str(PROCESSES), "--dist", "loadfile", "--no-loadscope-reorder")
 # Chromium gives up its requests when an interface of its network comes or goes, as those of containers do in other lanes.
 ISOLATED = frozenset({"browser"})

@@ -30,20 +30,22 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "case(*ids): a case of docs/git-rules.md that the test shows")
 
 
-# Files that take more than a minute, the longest first. They begin first, so that no process runs one alone at the end.
+# Files that take more than half a minute, the longest first. They begin first, so that no process runs one alone at the end.
 LONG = (
-    *("stack/test_debian_13.py", "integration/sync/test_stateful.py", "integration/admin/test_access.py"),
-    *("integration/repositories/test_declaration_loss.py", "sandbox/test_podman.py", "stack/test_stack.py"),
-    *("integration/server/test_embedded.py", "sandbox/test_sandbox_pool.py", "sandbox/test_java_jars.py"),
-    *("integration/server/test_secret_leaks.py", "integration/sync/test_sync_loops.py"),
-    *("integration/sync/test_sync_retries.py", "integration/repositories/test_declaration_removal.py"),
-    *("integration/sync/test_sync_without_proof.py", "integration/worker/test_killed_workers.py"),
-    *("faults/test_lost_workers.py", "integration/server/test_slow_clients.py"),
-    *("integration/sync/test_killed_sync.py", "integration/api/test_api_property.py"),
-    *("sandbox/test_attacks_jars.py", "integration/sync/test_sync_links.py"),
-    *("integration/sync/test_sync_jars.py", "integration/sync/test_sync_subpath.py"),
-    *("sandbox/test_demo.py", "integration/admin/test_access_groups.py"),
-    *("sandbox/test_gvisor.py", "integration/admin/test_admin_permissions.py"),
+    *("stack/test_debian_13.py", "integration/sync/test_stateful.py", "sandbox/test_sandbox_pool.py"),
+    *("faults/test_lost_workers.py", "integration/repositories/test_declaration_removal.py"),
+    *("stack/test_stack.py", "sandbox/test_podman.py", "integration/queue/test_task_allowlist.py"),
+    *("integration/sync/test_sync_loops.py", "sandbox/test_gvisor.py", "faults/test_lost_store.py"),
+    *("integration/admin/test_access.py", "integration/server/test_secret_leaks.py"),
+    *("sandbox/test_sandbox_surroundings.py", "integration/cluster/test_leader.py"),
+    *("integration/worker/test_several_machines.py", "sandbox/test_attacks_jars.py"),
+    *("integration/sync/test_hundred_repositories.py", "integration/sync/test_killed_sync.py"),
+    *("integration/server/test_embedded.py", "integration/worker/test_killed_workers.py"),
+    *("integration/server/test_soak.py", "integration/server/test_slow_clients.py"),
+    *("unit/test_kiok_command_limits.py", "integration/worker/test_poller.py"),
+    *("integration/server/test_run_service.py", "integration/api/test_api_property.py"),
+    *("integration/git/test_git_ssh.py", "integration/git/test_git_force_pushes.py"),
+    *("unit/test_jar_child.py", "integration/server/test_upgrade.py", "sandbox/test_demo.py"),
 )
 
 
