@@ -11,8 +11,8 @@ from typing import Any
 import docker
 
 from benchmarks.worker import Worker
-from compilers.sandbox.base import Language
 from compilers.sandbox.config import LABEL_POOL, LABEL_SERVICE
+from compilers.sandbox.language import Language
 
 _PATIENCE_SECONDS = 60.0
 _LATE_SECONDS = 1.0

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from kiok.call_site import call_site
 from kiok.config_values import ConfigValueError, encode
 from kiok.text import shown
 
-if TYPE_CHECKING:
-    from kiok.dag import Dag
+
+class TaskOwner(Protocol):
+    """The DAG of a task, whose module imports this one."""
+
+    id: str
 
 
 class Task:
@@ -18,7 +21,7 @@ class Task:
 
     def __init__(
         self,
-        dag: Dag,
+        dag: TaskOwner,
         id: str,
         type: str,
         script: str | None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from compilers.formats import jar, python, yaml
 from compilers.formats.base import Format
-from compilers.sandbox.base import Language
+from compilers.sandbox.language import Language
 from compilers.source import suffix_of
 
 # By name, in the order in which files are compiled.

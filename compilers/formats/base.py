@@ -10,7 +10,8 @@ from typing import Protocol
 from compilers.build_cache import View
 from compilers.excerpt import LINE_BREAK
 from compilers.result import FileResult
-from compilers.sandbox.base import Language, Note, Sandbox, silent
+from compilers.sandbox.base import Note, Sandbox, silent
+from compilers.sandbox.language import Language
 from compilers.source import DiscoveredFile, Tree, suffix_of
 
 # Returns a tree as a file of the format sees it; the strings are the paths of the commit's sources.

@@ -8,7 +8,7 @@ from dataclasses import replace
 from compilers.formats.base import Batch, Format
 from compilers.formats.sandboxed import run_batch
 from compilers.result import FileResult, opaque_result
-from compilers.sandbox.base import Language
+from compilers.sandbox.language import Language
 
 JAVA = Language(
     name="jar",

@@ -12,7 +12,7 @@ from compilers.formats.sandboxed import import_roots, run_batch
 from compilers.imports import ImportGraph, Verdict
 from compilers.links import Links
 from compilers.result import EVERYTHING, FileResult, FileStatus, not_a_dag_in_doubt, opaque_result, readable
-from compilers.sandbox.base import Language
+from compilers.sandbox.language import Language
 from compilers.sandbox.link_hints import with_link_hints
 from compilers.sandbox.source_tar import unfit_name
 from compilers.source import Tree, TreeEntry

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from compilers.formats.base import Batch
 from compilers.result import FileResult, failed, result_of_raw
-from compilers.sandbox.base import Language, SandboxJob, SandboxUnavailable
+from compilers.sandbox.base import SandboxJob, SandboxUnavailable
 from compilers.sandbox.hints import with_hints
+from compilers.sandbox.language import Language
 from compilers.source import CompilerError, TreeEntry
 
 

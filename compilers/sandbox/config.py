@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 
-from compilers.sandbox.base import Language
+from compilers.sandbox.language import Language
 from compilers.sandbox.limits import SandboxLimits
 
 LABEL_SANDBOX = "kiok.sandbox"  # "1" on every container of this project

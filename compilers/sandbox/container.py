@@ -22,9 +22,10 @@ from docker.types import LogConfig, Ulimit
 from requests.exceptions import RequestException
 
 from compilers.sandbox import podman
-from compilers.sandbox.base import Language, SandboxJob, SandboxUnavailable
+from compilers.sandbox.base import SandboxJob, SandboxUnavailable
 from compilers.sandbox.config import LABEL_CORRELATION, LABEL_SANDBOX, LABEL_SYNC, SandboxConfig
 from compilers.sandbox.engine import Engine
+from compilers.sandbox.language import Language
 
 log = logging.getLogger(__name__)
 

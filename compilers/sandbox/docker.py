@@ -8,11 +8,12 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
 
-from compilers.sandbox.base import CompileOutcome, Language, RawResult, SandboxJob, SandboxUnavailable
+from compilers.sandbox.base import CompileOutcome, RawResult, SandboxJob, SandboxUnavailable
 from compilers.sandbox.config import SandboxConfig
 from compilers.sandbox.container import Attached
 from compilers.sandbox.engine import Engine
 from compilers.sandbox.exchange import ResponseLost
+from compilers.sandbox.language import Language
 from compilers.sandbox.limits import SandboxLimits
 from compilers.sandbox.pool import Lock, Pool
 from compilers.sandbox.session import Session, SingleFileOnly, deadline_seconds

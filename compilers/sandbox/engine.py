@@ -18,12 +18,13 @@ from docker.utils import kwargs_from_env
 from requests.exceptions import RequestException
 
 from compilers.sandbox import podman
-from compilers.sandbox.base import ImageMismatch, ImageMissing, Language, SandboxUnavailable
+from compilers.sandbox.base import ImageMismatch, ImageMissing, SandboxUnavailable
 from compilers.sandbox.config import (
     LABEL_PROTOCOL,
     LABEL_VERSIONS,
     SandboxConfig,
 )
+from compilers.sandbox.language import Language
 from compilers.sandbox.product import Product
 from compilers.sandbox.protocol import VERSION
 

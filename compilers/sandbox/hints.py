@@ -11,7 +11,8 @@ import re
 from dataclasses import replace
 
 from compilers.result import FileResult
-from compilers.sandbox.base import CompileOutcome, Language, RawResult
+from compilers.sandbox.base import CompileOutcome, RawResult
+from compilers.sandbox.language import Language
 from compilers.sandbox.limits import SandboxLimits
 from kiok.errors import Diagnostic
 

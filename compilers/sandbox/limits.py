@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any
 
-from compilers.sandbox.base import Language
+from compilers.sandbox.language import Language
 
 _MIB = 1 << 20
 

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 
 from docker.errors import APIError, NotFound
 
-from compilers.sandbox.base import ImageMismatch, ImageMissing, Language, SandboxJob, SandboxUnavailable
+from compilers.sandbox.base import ImageMismatch, ImageMissing, SandboxJob, SandboxUnavailable
 from compilers.sandbox.config import (
     LABEL_KEEPER,
     LABEL_POOL,
@@ -45,6 +45,7 @@ from compilers.sandbox.container import (
     remove_named,
 )
 from compilers.sandbox.engine import Engine
+from compilers.sandbox.language import Language
 
 log = logging.getLogger(__name__)
 

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
-from compilers.sandbox.base import CompileOutcome, Language, RawResult, SandboxJob, SandboxUnavailable
+from compilers.sandbox.base import CompileOutcome, RawResult, SandboxJob, SandboxUnavailable
 from compilers.sandbox.docker import DockerSandbox
+from compilers.sandbox.language import Language
 from compilers.sandbox.product import Product
 from compilers.sandbox.protocol import VERSION
 from compilers.source import Ignored, TreeEntry

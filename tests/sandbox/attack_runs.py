@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 import docker
 
 from compilers.result import FileResult, result_of_raw
-from compilers.sandbox.base import CompileOutcome, Language, RawResult, SandboxJob
+from compilers.sandbox.base import CompileOutcome, RawResult, SandboxJob
 from compilers.sandbox.config import LABEL_REPOSITORY, LABEL_SERVICE, SandboxConfig
 from compilers.sandbox.docker import DockerSandbox
+from compilers.sandbox.language import Language
 from compilers.source import DiscoveredFile
 from tests.sandbox.attacks import Attack
 from tests.sandbox.leftovers import watched

@@ -8,9 +8,10 @@ from dataclasses import replace
 
 from compilers.formats import python
 from compilers.formats.jar import JAVA
-from compilers.sandbox.base import Language, RawResult, SandboxJob
+from compilers.sandbox.base import RawResult, SandboxJob
 from compilers.sandbox.config import SandboxConfig
 from compilers.sandbox.docker import DockerSandbox
+from compilers.sandbox.language import Language
 from compilers.sandbox.limits import SandboxLimits
 from tests.sandbox import jar_attacks, python_attacks
 from tests.sandbox.attacks import JARS, PYTHON, Attack

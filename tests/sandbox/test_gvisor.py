@@ -19,9 +19,10 @@ import pytest
 from compilers.formats import python
 from compilers.formats.jar import JAVA
 from compilers.result import FileStatus, result_of_raw
-from compilers.sandbox.base import CompileOutcome, Language, RawResult, SandboxUnavailable
+from compilers.sandbox.base import CompileOutcome, RawResult, SandboxUnavailable
 from compilers.sandbox.config import SandboxConfig
 from compilers.sandbox.docker import DockerSandbox
+from compilers.sandbox.language import Language
 from compilers.source import DiscoveredFile
 from kiok.compiled import decode
 from tests.sandbox.attack_runs import without_path_and_time

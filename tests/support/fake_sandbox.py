@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from compilers.sandbox.base import (
-    CompileOutcome,
-    ImageMissing,
-    Language,
-    RawResult,
-    SandboxJob,
-    SandboxUnavailable,
-)
+from compilers.sandbox.base import CompileOutcome, ImageMissing, RawResult, SandboxJob, SandboxUnavailable
+from compilers.sandbox.language import Language
 from compilers.sandbox.limits import SandboxLimits
 from compilers.sandbox.source_tar import TreeRefused, measure
 

@@ -11,7 +11,7 @@ from compilers.discovery import discover
 from compilers.formats import FORMATS, format_of, languages
 from compilers.formats.base import Batch, Format
 from compilers.result import FileResult, FileStatus, readable, result_of
-from compilers.sandbox.base import Language
+from compilers.sandbox.language import Language
 from compilers.sandbox.limits import SandboxLimits
 from gitsync.models import SourceFile
 from kiok.compiled import CompiledFile

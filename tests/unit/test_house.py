@@ -1,10 +1,13 @@
-"""The layout: few modules at the root of gitsync, unique class names, short modules, short names of tests."""
+"""The layout: few modules at the root of gitsync, no import cycle, unique class names, short modules and names of tests."""
 
 from __future__ import annotations
 
 import ast
 from collections import defaultdict
+from graphlib import TopologicalSorter
 from pathlib import Path
+
+import grimp
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("gitsync", "compilers", "kiok")
@@ -25,6 +28,14 @@ def modules() -> list[Path]:
 def test_the_root_of_gitsync_has_few_modules() -> None:
     found = sorted(path.name for path in (ROOT / "gitsync").glob("*.py"))
     assert len(found) <= MAX_ROOT_MODULES, found
+
+
+def test_no_modules_import_each_other() -> None:
+    """Imports that only type checkers follow count too."""
+    imports = grimp.build_graph(*PACKAGES, exclude_type_checking_imports=False)
+    graph = {name: imports.find_modules_directly_imported_by(name) for name in imports.modules}
+    assert len(graph) > 300
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the modules
 
 
 def test_class_names_are_unique() -> None:

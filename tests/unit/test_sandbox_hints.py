@@ -9,8 +9,9 @@ import pytest
 from compilers.formats.jar import JAVA
 from compilers.formats.python import PYTHON
 from compilers.result import FileResult, failed, result_of_raw
-from compilers.sandbox.base import CompileOutcome, Language, RawResult
+from compilers.sandbox.base import CompileOutcome, RawResult
 from compilers.sandbox.hints import with_hints
+from compilers.sandbox.language import Language
 from compilers.sandbox.limits import PROPERTIES, SandboxLimits
 from compilers.source import DiscoveredFile
 from gitsync.worker import sandbox

@@ -8,7 +8,8 @@ from typing import Any
 
 from compilers.formats import languages
 from compilers.sandbox import podman
-from compilers.sandbox.base import ImageMismatch, ImageMissing, Language, SandboxUnavailable
+from compilers.sandbox.base import ImageMismatch, ImageMissing, SandboxUnavailable
+from compilers.sandbox.language import Language
 from compilers.sandbox.product import Product
 from compilers.sandbox.protocol import VERSION
 from compilers.sandbox.self_check import unsupported_limits
