@@ -22,7 +22,7 @@ from gitsync.queue.brokers.errors import BrokerAway
 from gitsync.worker.startup import WorkerContext
 from kiok import correlation
 from kiok.cluster.conf import properties
-from kiok.cluster.idle_timeout import limit_standstill
+from kiok.cluster.idle_timeout import limit_idle_in_transaction
 from kiok.cluster.models import LeaderLease
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def enqueue_once(repository_id: int, trigger: Trigger, *, requested_by: str = ""
         # Read first, which waits for nobody: most requests of a flood go no further.
         joined = waiting.first()
         if joined is None:
-            limit_standstill()
+            limit_idle_in_transaction()
             if rows.filter(not_waiting).update(queued_until=until, queued_correlation_id=known):
                 enqueue_sync(repository_id, trigger, requested_by=requested_by)
                 return True

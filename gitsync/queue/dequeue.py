@@ -19,7 +19,7 @@ from django.db.models.functions import Now
 from gitsync.models import QueuedSync
 from kiok.cluster import heartbeat
 from kiok.cluster.conf import properties
-from kiok.cluster.idle_timeout import limit_standstill
+from kiok.cluster.idle_timeout import limit_idle_in_transaction
 
 if TYPE_CHECKING:
     from compilers.pipeline import Share
@@ -125,6 +125,6 @@ def _now(worker: str) -> _Now:
 
 
 def _lock() -> None:
-    limit_standstill()
+    limit_idle_in_transaction()
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])

@@ -15,7 +15,7 @@ from django_q.humanhash import uuid
 from gitsync.models import Priority, QueuedSync, SyncRun
 from gitsync.queue import dispatch
 from gitsync.queue.tenant import name_and_tenant
-from kiok.cluster.idle_timeout import limit_standstill
+from kiok.cluster.idle_timeout import limit_idle_in_transaction
 
 LONG_SECONDS = 10.0  # a repository whose last sync took longer is expected to take long again
 _LOCK = 0x6B696F6B  # "kiok"
@@ -75,7 +75,7 @@ def _number(tenant: str, priority: Priority) -> int:
     So each round has one sync of every tenant and priority, and an idle tenant gets no credit (start-time fair
     queueing: Goyal, Vin, Cheng, SIGCOMM 1996).
     """
-    limit_standstill()
+    limit_idle_in_transaction()
     with connection.cursor() as cursor:
         # Without the lock, simultaneous requests of one tenant would get the same number, and share a round.
         cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_LOCK, f"{priority} {tenant}"])

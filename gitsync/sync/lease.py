@@ -24,7 +24,7 @@ from django.db.models.functions import Now
 from gitsync.errors import LeaseLost, SyncReason
 from gitsync.models import Repository, SyncRun, SyncState
 from kiok import correlation
-from kiok.cluster.idle_timeout import limit_standstill
+from kiok.cluster.idle_timeout import limit_idle_in_transaction
 from kiok.cluster.process_id import process_name
 
 LEASE = Repository.LEASE
@@ -132,7 +132,7 @@ def leave_request(repository_id: int, trigger: str, requested_by: str = "", *, f
     Return False if no sync is running, so that the caller can acquire the lease.
     """
     with transaction.atomic():
-        limit_standstill()
+        limit_idle_in_transaction()
         row = Repository.objects.select_for_update().filter(LEASE.held(), pk=repository_id).first()
         if row is None:
             return False
@@ -169,7 +169,7 @@ def locked_if_held(held: SyncLease) -> Repository:
     A process that is suspended in that transaction keeps the row locked no longer than a lease: PostgreSQL ends its
     session. Raises LeaseLost if the lease is no longer held.
     """
-    limit_standstill()
+    limit_idle_in_transaction()
     rows = Repository.objects.select_for_update()
     row = rows.filter(pk=held.repository_id, lease_holder=held.holder, lease_number=held.number).first()
     if row is None:

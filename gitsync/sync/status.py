@@ -29,7 +29,7 @@ from gitsync.sync.report import SyncReport, failed_files
 from gitsync.sync.retries import Retries
 from kiok import correlation
 from kiok.cluster.clock import database_now
-from kiok.cluster.idle_timeout import limit_standstill
+from kiok.cluster.idle_timeout import limit_idle_in_transaction
 
 MAX_PROBLEMS_TOLD = 3  # problems in a notification
 
@@ -208,7 +208,7 @@ def nothing_new(repository: Repository) -> None:
     )
     if "state" in changes:
         with transaction.atomic():
-            limit_standstill()
+            limit_idle_in_transaction()
             written = as_read.update(**changes)
             if written:
                 # The update locked the row: read it as it is now and record the transition.
@@ -230,7 +230,7 @@ def fail_unreached(
 ) -> None:
     """Record a poll that could not read the commit. A repeated failure only increases a counter."""
     with transaction.atomic():
-        limit_standstill()
+        limit_idle_in_transaction()
         row = Repository.objects.select_for_update().filter(pk=repository.pk).first()
         if row is None or is_held(row) or _is_overtaken(repository, row):
             return  # a running or later sync knows better; an edit causes a new poll

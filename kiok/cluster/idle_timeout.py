@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from django.db import connection
 
-STANDSTILL_SECONDS = (
+IDLE_SECONDS = (
     20.0  # between two statements; as long as a sync lease, which a stopped process loses by then anyway
 )
 
 
-def limit_standstill() -> None:
+def limit_idle_in_transaction() -> None:
     """Set the timeout for the rest of the transaction. Call it before the first lock. Raises database errors."""
     with connection.cursor() as cursor:
         # Local to the transaction: a setting of the session would not survive a pooler.
-        cursor.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{STANDSTILL_SECONDS:g}s'")
+        cursor.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_SECONDS:g}s'")

@@ -21,7 +21,7 @@ REPLACED = re.compile(
     r"|it is looked at at once|What is wrong is told field by field|to the grave|A DAG for nobody|asks whether one is sure"
     r"|Hold it back, with a reason|A line leads from a task|what the dead left|So old may the row"
     r"|\b(Looks|look_at_once|hasten|rouse|Rouser|Deferred|put_back|Candidate|stand_for_leader|SharedProbes|told_state"
-    r"|untold_looks|note_transition|call_off|NotPossible|Housekeeping|HostGone|Crowded|run_side_by_side|hostile_json)\b"
+    r"|untold_looks|note_transition|call_off|NotPossible|Housekeeping|HostGone|Crowded|run_side_by_side|hostile_json)\b|(?i:standstill)"
 )
 FOLDERS = ("benchmarks", "compilers", "docs", "examples", "gitsync", "kiok", "ops", "scripts", "soak")
 TEXTS = {".py", ".md", ".html", ".js", ".css", ".sh", ".toml", ".yaml", ".yml", ".java", ""}
