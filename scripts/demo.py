@@ -99,7 +99,7 @@ def show_dags() -> None:
             FORMATS[Path(dag.source_path).suffix],
             dag.schedule or "manual",
             str(dag.version),
-            "[yellow]stale[/]" if dag.stale_since else "[green]ok[/]",
+            "[yellow]Stale[/]" if dag.stale_since else "[green]Current[/]",
         )
     console.print(table, soft_wrap=False)
 
